@@ -1,0 +1,1 @@
+"""What thinks: values in, values out; no Twisted, no socket, no clock."""

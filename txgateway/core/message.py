@@ -1,0 +1,85 @@
+"""Request and Response (HTTP side), Call and Reply (Thrift side)."""
+
+from __future__ import annotations
+
+import enum
+
+from attrs import define, field, frozen
+
+Header = tuple[bytes, bytes]
+
+
+@define(eq=False)
+class Request:
+    """An HTTP request, read whole; both HTTP servers build the same value.
+
+    :ivar verb: in capitals, ``GET``.
+    :ivar target: the request target as it was sent: path and query, nothing decoded.
+    :ivar headers: in the order sent; names in lower case, values without outer blanks.
+    :ivar client: the address of the peer, for logs.
+    :ivar deadline: when the answer is due, in the reactor's seconds; the deadline
+        filter sets it, every wait on the way is bounded by it.
+    """
+
+    verb: str
+    target: bytes
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+    client: str = ""
+    deadline: float = float("inf")
+    path: bytes = field(init=False)
+    query: bytes = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.path, _, self.query = self.target.partition(b"?")
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that (lower-case) name, or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+@frozen
+class Response:
+    """An HTTP answer; the server adds Content-Length, Date and what the connection needs."""
+
+    status: int
+    headers: tuple[Header, ...] = ()
+    body: bytes = b""
+
+
+class MessageType(enum.IntEnum):
+    """Thrift's message types, by their numbers on the wire."""
+
+    CALL = 1
+    REPLY = 2
+    EXCEPTION = 3
+    ONEWAY = 4
+
+
+@frozen
+class Call:
+    """A Thrift call without its place on a connection: the sequence id is the connection's matter.
+
+    :ivar service: the name under which the registry knows the service.
+    :ivar method: the Thrift method's name, as on the wire.
+    :ivar payload: the encoded argument struct; the same bytes serve every try.
+    :ivar deadline: when the reply is due, in the reactor's seconds.
+    """
+
+    service: str
+    method: bytes
+    payload: bytes
+    oneway: bool = False
+    deadline: float = float("inf")
+
+
+@frozen
+class Reply:
+    """A Thrift reply: REPLY with a result struct, or EXCEPTION with Thrift's own error struct."""
+
+    type: MessageType
+    method: bytes
+    payload: bytes

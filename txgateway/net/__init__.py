@@ -1,0 +1,1 @@
+"""What waits: the Twisted shell moves bytes and keeps time, and decides nothing."""
