@@ -121,9 +121,3 @@ def test_depth_is_a_parameter() -> None:
     assert walk(b"\x0c\0\1\0\0", depth=2) == 5
     with pytest.raises(WireError, match="more than 1 levels"):
         walk(b"\x0c\0\1\0\0", depth=1)
-
-
-def test_reports_maps_with_strings() -> None:
-    steps = Walk()
-    steps.resume(encode([[1, "map", {"key": "string", "value": "i32", "pairs": [["a", 1]]}]]))
-    assert steps.string_maps == {(11, 8)}

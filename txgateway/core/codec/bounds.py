@@ -56,15 +56,12 @@ class Walk:
     """One walk that may take several steps; ``data`` only ever grows between them.
 
     :ivar position: up to here all is well; it may lie behind the end of the data.
-    :ivar string_maps: the types (key, value) of every non-empty map with a string on
-        either side, which the decoder would misread where the IDL declares another type.
     """
 
-    __slots__ = ("_depth", "_even", "_left", "_odd", "_stack", "position", "string_maps")
+    __slots__ = ("_depth", "_even", "_left", "_odd", "_stack", "position")
 
     def __init__(self, start: int = 0, *, depth: int = DEPTH) -> None:
         self.position = start
-        self.string_maps: set[tuple[int, int]] = set()
         self._depth = depth
         self._stack: list[tuple[int, int, int]] = []
         # Where we are: in a struct (left < 0), or in a container with so many values
@@ -138,8 +135,6 @@ class Walk:
         if kind == MAP:
             key, value, count = _map_head(data, at)
             values, begin = 2 * count, at + 6
-            if count and (key == STRING or value == STRING):
-                self.string_maps.add((key, value))
         elif kind in (LIST, SET):
             key, count = _list_head(data, at)
             value, values, begin = key, count, at + 5
