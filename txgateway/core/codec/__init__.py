@@ -1,0 +1,1 @@
+"""The codec: values to Thrift bytes and back."""

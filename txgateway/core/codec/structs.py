@@ -1,0 +1,509 @@
+"""Struct classes for thriftpy2's codec, built from our descriptors alone."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
+from functools import partial
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from ..descriptor import (
+    Enum,
+    EnumType,
+    Field,
+    ListType,
+    MapType,
+    MapValue,
+    Method,
+    Requiredness,
+    Scalar,
+    ScalarType,
+    Schema,
+    SetType,
+    Struct,
+    StructKind,
+    StructType,
+    StructValue,
+    Type,
+    TypeName,
+    Value,
+)
+from ..errors import Diagnostic, IdlError
+from .walking import Walker, list_of, map_of, string, struct_of
+from .wire_type import BINARY, BOOL, DOUBLE, I8, I16, I32, I64, LIST, MAP, SET, STRING, STRUCT, WIDTHS
+
+_SCALARS = {
+    Scalar.BOOL: BOOL,
+    Scalar.I8: I8,
+    Scalar.I16: I16,
+    Scalar.I32: I32,
+    Scalar.I64: I64,
+    Scalar.DOUBLE: DOUBLE,
+    Scalar.STRING: STRING,
+    Scalar.BINARY: BINARY,
+}
+_ZEROS: dict[Scalar, object] = {Scalar.BOOL: False, Scalar.DOUBLE: 0.0, Scalar.STRING: "", Scalar.BINARY: b""}
+
+
+class ThriftStruct:
+    """What all struct classes share.
+
+    An instance's own ``__dict__`` holds the fields that are set. One that is not reads
+    as its rest value, which is also what is written for it: the IDL's default, else
+    the zero value if its requiredness is the default one, else None. For a struct the
+    zero value is a false, unchangeable instance that is empty on the wire.
+
+    But for ``thrift_spec``, which thriftpy2 looks for, every name here begins and ends
+    with two underscores, so that few fields clash; :func:`attribute` tells what becomes of those.
+    """
+
+    thrift_spec: ClassVar[dict[int, tuple[Any, ...]]] = {}
+    __declaration__: ClassVar[Struct]
+    # Field names by attribute, in the order of the IDL.
+    __names__: ClassVar[dict[str, str]] = {}
+    # Makes an instance with nothing set but ``__start__``; the codec's way to make one.
+    __blank__: ClassVar[Callable[[], Any]]
+    # What a new instance holds from the start: a function each, which makes the value.
+    __start__: ClassVar[dict[str, Callable[[], object]]] = {}
+    __walk__: ClassVar[Walker]
+    # The path of the first required field that is unset, or ""; None if none is required.
+    __missing__: ClassVar[Callable[[Any], str] | None] = None
+
+    def __init__(self, /, **values: Any) -> None:
+        cls = type(self)
+        for name in values:
+            if name not in cls.__names__:
+                raise TypeError(f"{cls.__name__} has no field {name!r}, only {', '.join(cls.__names__) or 'none'}")
+        self.__dict__.update({name: make() for name, make in cls.__start__.items()})
+        self.__dict__.update(values)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        # A struct may be a key of a map; as any key, it must then stay as it is.
+        return hash((type(self), _hashable(self.__dict__)))
+
+    def __repr__(self) -> str:
+        held = (f"{name}={self.__dict__[name]!r}" for name in type(self).__names__ if name in self.__dict__)
+        return f"{type(self).__name__}({', '.join(held)})"
+
+
+class ThriftException(ThriftStruct, Exception):
+    """A declared exception: a handler raises it."""
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+class _Absent(ThriftStruct):
+    """Mixed into the class of the instance that stands for a struct that was not sent."""
+
+    thrift_spec: ClassVar[dict[int, tuple[Any, ...]]] = {}
+    __missing__ = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"this {type(self).__name__} stands for one that was not sent; make a new one")
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def attribute(name: str, *, exception: bool = False) -> str:
+    """The attribute that holds the field of this name: the name itself, or with ``_`` appended.
+
+    Reserved are Python's keywords, ``__x__``, ``thrift_spec``, and what Exception has of
+    its own. A reserved name with underscores behind it gets one more as well, so that
+    two fields never share an attribute.
+    """
+    shorter = name
+    while shorter and not _is_reserved(shorter, exception):
+        if not shorter.endswith("_"):
+            return name
+        shorter = shorter[:-1]
+    return name + "_"
+
+
+def _is_reserved(name: str, exception: bool) -> bool:
+    return (
+        name == "thrift_spec"
+        or keyword.iskeyword(name)
+        or (name.startswith("__") and name.endswith("__"))
+        or (exception and hasattr(Exception, name))
+    )
+
+
+@frozen
+class _Wire:
+    """A type as the codec needs it: thriftpy2's number, its spec of the parts, and the walker of a value."""
+
+    number: int
+    parts: Any = None
+    walker: Walker | None = None
+
+    @property
+    def kind(self) -> int:
+        """The type on the wire."""
+        return STRING if self.number == BINARY else self.number
+
+    @property
+    def spec(self) -> Any:
+        return self.number if self.parts is None else (self.number, self.parts)
+
+
+class Structs:
+    """The classes of one schema, each built when it is first asked for.
+
+    A family with other needs, such as one made for rendering, overrides :meth:`base`,
+    :meth:`attribute`, :meth:`rest` and :meth:`start`.
+
+    :cvar lenient: a field of another wire type than the IDL says is skipped, as an
+        unknown one is, instead of making the bytes unusable.
+    """
+
+    lenient: ClassVar[bool] = True
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._structs: dict[TypeName, type[ThriftStruct]] = {}
+        self._enums: dict[TypeName, type[IntEnum]] = {}
+        self._absent: dict[TypeName, ThriftStruct] = {}
+        # Structs that have a class, but not yet its fields: types may refer to each
+        # other in circles, and in chains longer than Python's stack is deep.
+        self._unfinished: list[tuple[type[ThriftStruct], dict[bytes, int | Walker]]] = []
+
+    def __getitem__(self, name: TypeName) -> type[ThriftStruct]:
+        """The class of that struct, union or exception; raises IdlError if the codec cannot carry it."""
+        cls = self._class(name)
+        self._finish()
+        return cls
+
+    def enum(self, name: TypeName) -> type[IntEnum]:
+        """The enum as one of Python's; its members are the numbers that fields hold."""
+        if name not in self._enums:
+            self._enums[name] = _enum_class(self.schema.enums[name])
+        return self._enums[name]
+
+    def named(self, name: str) -> type[ThriftStruct]:
+        """The class of a struct as the IDL file calls it: ``Book``, or ``base.Base`` from an include.
+
+        Raises KeyError.
+        """
+        return self[_find(name, self.schema.structs, self.schema.file)]
+
+    def enum_named(self, name: str) -> type[IntEnum]:
+        """The class of an enum as the IDL file calls it; raises KeyError."""
+        return self.enum(_find(name, self.schema.enums, self.schema.file))
+
+    def arguments(self, method: Method) -> type[ThriftStruct]:
+        """The class whose fields are the method's arguments; one that is absent reads as None."""
+        return self._message(method, f"{method.name}_args", method.arguments)
+
+    def result(self, method: Method) -> type[ThriftStruct]:
+        """The class of the result: ``success``, unless the method is void, and its exceptions by their names."""
+        fields = method.throws
+        if method.result is not None:
+            fields = (Field(0, "success", method.result, Requiredness.OPTIONAL, position=method.position), *fields)
+        return self._message(method, f"{method.name}_result", fields)
+
+    def base(self, struct: Struct) -> type[ThriftStruct]:
+        """The class from which the struct's own is derived."""
+        return ThriftException if struct.kind is StructKind.EXCEPTION else ThriftStruct
+
+    def attribute(self, struct: Struct, field: Field) -> str:
+        """The attribute that holds this field in the struct's instances."""
+        return attribute(field.name, exception=struct.kind is StructKind.EXCEPTION)
+
+    def rest(self, struct: Struct, field: Field) -> object:
+        """What the field reads as, and is written as, while nothing is set: a value that nobody can change."""
+        if struct.kind is StructKind.UNION or field.requiredness is Requiredness.OPTIONAL:
+            return None  # An optional field that was left out stays out, whatever its default.
+        if field.default is not None:
+            return self._constant(field.type, field.default)
+        return self._zero(field.type) if field.requiredness is Requiredness.DEFAULT else None
+
+    def start(self, struct: Struct, field: Field) -> Callable[[], object] | None:
+        """Makes what a new instance holds in this field from the start; None if nothing.
+
+        A reader puts an optional field's default back. And whoever appends to a list
+        that was not sent must not append to everybody's.
+        """
+        if struct.kind is StructKind.UNION:
+            return None
+        if field.default is not None and not (
+            isinstance(field.type, ScalarType | EnumType) and field.requiredness is not Requiredness.OPTIONAL
+        ):
+            return partial(self._fresh, field.type, field.default)
+        if field.requiredness is not Requiredness.DEFAULT:
+            return None
+        return {ListType: list, SetType: list, MapType: dict}.get(type(field.type))
+
+    def _message(self, method: Method, name: str, fields: tuple[Field, ...]) -> type[ThriftStruct]:
+        # As in a union, nothing is written but what is set.
+        name_ = TypeName(method.declared_in.file, name)
+        cls = self._shell(Struct(name_, fields, StructKind.UNION, position=method.position))
+        self._finish()
+        return cls
+
+    def _class(self, name: TypeName) -> type[ThriftStruct]:
+        cls = self._structs.get(name)
+        if cls is None:
+            cls = self._structs[name] = self._shell(self.schema.structs[name])
+        return cls
+
+    def _shell(self, struct: Struct) -> type[ThriftStruct]:
+        """A class with all that others refer to; :meth:`_fill` gives it its fields."""
+        spec: dict[int, tuple[Any, ...]] = {}
+        steps: dict[bytes, int | Walker] = {}
+        names = self._names(struct)
+        makers = {name: self.start(struct, field) for name, field in zip(names, struct.fields, strict=True)}
+        start = {name: make for name, make in makers.items() if make is not None}
+        namespace = {
+            "__module__": _stem(struct.name.file),
+            "__doc__": struct.doc or f"{struct.name.name} of {struct.name.file}.",
+            "__declaration__": struct,
+            "__names__": names,
+            "__start__": start,
+            "__walk__": staticmethod(struct_of(steps, spec, lenient=self.lenient)),
+            "thrift_spec": spec,
+        }
+        cls: type[ThriftStruct] = type(struct.name.name, (self.base(struct),), namespace)
+        blank: partial[ThriftStruct] = partial(cls.__new__, cls)
+        cls.__blank__ = partial(_begin, blank, tuple(start.items())) if start else blank
+        # thriftpy2 asks for a name when it cannot write a value.
+        setattr(cls.__blank__, "__name__", struct.name.name)  # noqa: B010
+        self._unfinished.append((cls, steps))
+        return cls
+
+    def _names(self, struct: Struct) -> dict[str, str]:
+        names: dict[str, str] = {}
+        for field in struct.fields:
+            name = self.attribute(struct, field)
+            while name in names:  # An exception among ``throws`` may be called ``success``.
+                name += "_"
+            names[name] = field.name
+        return names
+
+    def _finish(self) -> None:
+        finished = []
+        try:
+            while self._unfinished:
+                cls, steps = self._unfinished.pop()
+                finished.append(cls)
+                self._fill(cls, steps)
+        except IdlError:
+            # Nobody may find a class without its fields.
+            for cls in (*finished, *(cls for cls, _ in self._unfinished)):
+                self._structs.pop(cls.__declaration__.name, None)
+            self._unfinished.clear()
+            raise
+
+    def _fill(self, cls: type[ThriftStruct], steps: dict[bytes, int | Walker]) -> None:
+        struct = cls.__declaration__
+        for name, field in zip(cls.__names__, struct.fields, strict=True):
+            wire = self._wire(field.type, field)
+            parts = () if wire.parts is None else (wire.parts,)
+            # The last is thriftpy2's "required", which its codec does not look at.
+            cls.thrift_spec[field.id] = (wire.number, name, *parts, False)
+            steps[bytes([wire.kind]) + field.id.to_bytes(2, "big", signed=True)] = wire.walker or 3 + WIDTHS[wire.kind]
+            setattr(cls, name, self.rest(struct, field))
+        if any(field.requiredness is Requiredness.REQUIRED for field in self._reachable(struct)):
+            cls.__missing__ = staticmethod(partial(_missing, self._checks(cls)))
+
+    def _wire(self, declared: Type, field: Field) -> _Wire:
+        match declared:
+            case ScalarType(scalar) if scalar in _SCALARS:
+                number = _SCALARS[scalar]
+                return _Wire(number, walker=string if number in (STRING, BINARY) else None)
+            case EnumType():
+                return _Wire(I32)
+            case StructType(name):
+                cls = self._class(name)
+                return _Wire(STRUCT, cls.__blank__, cls.__walk__)
+            case ListType(element):
+                inner = self._wire(element, field)
+                return _Wire(LIST, inner.spec, list_of(inner.kind, inner.walker))
+            case SetType(element):
+                inner = self._wire(element, field)
+                return _Wire(SET, inner.spec, list_of(inner.kind, inner.walker))
+            case MapType(ListType() | SetType() | MapType()):
+                raise _refusal(field, f"{declared} has a key that is a container, which cannot be looked up")
+            case MapType(key, value):
+                keys, values = self._wire(key, field), self._wire(value, field)
+                return _Wire(MAP, (keys.spec, values.spec), map_of(keys.kind, keys.walker, values.kind, values.walker))
+        raise _refusal(field, f"the binary protocol here cannot carry {declared}")
+
+    def _reachable(self, struct: Struct) -> Iterator[Field]:
+        """The struct's fields and, each once, those of every struct inside it."""
+        seen, line = {struct.name}, [struct]
+        while line:
+            for field in line.pop().fields:
+                yield field
+                for name in inner_structs(field.type):
+                    if name not in seen:
+                        seen.add(name)
+                        line.append(self.schema.structs[name])
+
+    def _zero(self, declared: Type) -> object:
+        match declared:
+            case ScalarType(scalar):
+                return _ZEROS.get(scalar, 0)
+            case ListType() | SetType():
+                return ()
+            case MapType():
+                return MappingProxyType({})
+            case StructType(name):
+                if name not in self._absent:
+                    cls = self._class(name)
+                    empty: type[ThriftStruct] = type(cls.__name__, (_Absent, cls), {"__module__": cls.__module__})
+                    self._absent[name] = empty.__new__(empty)
+                return self._absent[name]
+        return 0
+
+    def _constant(self, declared: Type, value: Value) -> object:
+        """An IDL constant as a value that nobody can change."""
+        match declared, value:
+            case ListType(element) | SetType(element), tuple():
+                return tuple(self._constant(element, v) for v in value)
+            case MapType(key, item), MapValue(entries):
+                return MappingProxyType({self._constant(key, k): self._constant(item, v) for k, v in entries})
+        return self._fresh(declared, value)
+
+    def _fresh(self, declared: Type, value: Value) -> object:
+        """An IDL constant as a value of its owner's own."""
+        match declared, value:
+            case ListType(element) | SetType(element), tuple():
+                return [self._fresh(element, v) for v in value]
+            case MapType(key, item), MapValue(entries):
+                return {self._fresh(key, k): self._fresh(item, v) for k, v in entries}
+            case StructType(name), StructValue(_, fields):
+                return self._struct_constant(name, dict(fields))
+        return value
+
+    def _struct_constant(self, name: TypeName, values: dict[str, Value]) -> ThriftStruct:
+        cls = self._class(name)
+        made: ThriftStruct = cls.__blank__()
+        for attribute_, field in zip(cls.__names__, cls.__declaration__.fields, strict=True):
+            if field.name in values:
+                setattr(made, attribute_, self._fresh(field.type, values[field.name]))
+        return made
+
+    def _checks(self, cls: type[ThriftStruct]) -> tuple[_Check, ...]:
+        fields = zip(cls.__names__, cls.__declaration__.fields, strict=True)
+        checks = (
+            (name, f.name, f.requiredness is Requiredness.REQUIRED, self._inner_missing(f.type)) for name, f in fields
+        )
+        return tuple(check for check in checks if check[2] or check[3])
+
+    def _inner_missing(self, declared: Type) -> Callable[[Any], str] | None:
+        """Finds the first unset required field inside a value of this type; None if it can have none."""
+        match declared:
+            case StructType():
+                return _missing_inside
+            case ListType(element) | SetType(element):
+                inner = self._inner_missing(element)
+                return inner and partial(_missing_in_list, inner)
+            case MapType(key, value):
+                of_key, of_value = self._inner_missing(key), self._inner_missing(value)
+                return partial(_missing_in_map, of_key, of_value) if of_key or of_value else None
+        return None
+
+
+# Attribute, name, whether it is required, and what finds a required field inside.
+_Check = tuple[str, str, bool, Callable[[Any], str] | None]
+
+
+def _missing(checks: tuple[_Check, ...], value: object) -> str:
+    for name, label, required, inner in checks:
+        found = getattr(value, name)
+        if found is None:
+            if required:
+                return label
+        elif inner is not None:
+            path = inner(found)
+            if path:
+                return label + path
+    return ""
+
+
+def _missing_inside(value: ThriftStruct) -> str:
+    missing = type(value).__missing__
+    path = missing(value) if missing else ""
+    return path and f".{path}"
+
+
+def _missing_in_list(inner: Callable[[Any], str], values: list[Any]) -> str:
+    for i, value in enumerate(values):
+        path = inner(value)
+        if path:
+            return f"[{i}]{path}"
+    return ""
+
+
+def _missing_in_map(
+    of_key: Callable[[Any], str] | None, of_value: Callable[[Any], str] | None, values: dict[Any, Any]
+) -> str:
+    for key, value in values.items():
+        path = (of_key and of_key(key)) or (of_value and of_value(value))
+        if path:
+            return f"[{key!r}]{path}"
+    return ""
+
+
+def inner_structs(declared: Type) -> Iterator[TypeName]:
+    """The structs that a value of this type holds directly, through containers too."""
+    match declared:
+        case StructType(name):
+            yield name
+        case ListType(element) | SetType(element):
+            yield from inner_structs(element)
+        case MapType(key, value):
+            yield from inner_structs(key)
+            yield from inner_structs(value)
+
+
+def _begin(blank: Callable[[], ThriftStruct], start: tuple[tuple[str, Callable[[], object]], ...]) -> ThriftStruct:
+    made = blank()
+    for name, make in start:
+        setattr(made, name, make())
+    return made
+
+
+def _hashable(value: object) -> object:
+    if isinstance(value, dict):
+        return frozenset((k, _hashable(v)) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_hashable(v) for v in value)
+    return frozenset(value) if isinstance(value, set) else value
+
+
+def _enum_class(declared: Enum) -> type[IntEnum]:
+    members = {_member(m.name): m.number for m in declared.members}
+    # The functional form; a second name of one number becomes an alias.
+    return IntEnum(declared.name.name, members, module=_stem(declared.name.file))  # type: ignore[return-value]
+
+
+def _member(name: str) -> str:
+    shorter = name.rstrip("_")
+    clashes = name.startswith("_") or keyword.iskeyword(shorter) or shorter == "mro" or hasattr(int, shorter)
+    return name + "_" if clashes else name
+
+
+def _find(name: str, known: Iterable[TypeName], file: str) -> TypeName:
+    stem, _, short = name.rpartition(".")
+    for each in known:
+        if each.name == short and (_stem(each.file) == stem if stem else each.file == file):
+            return each
+    raise KeyError(name)
+
+
+def _stem(file: str) -> str:
+    return file.rpartition("/")[2].removesuffix(".thrift")
+
+
+def _refusal(field: Field, message: str) -> IdlError:
+    return IdlError((Diagnostic(f"field {field.name}: {message}", field.position),))
