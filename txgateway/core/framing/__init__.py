@@ -1,0 +1,118 @@
+"""Thrift's transports: messages to bytes and bytes to messages, one file for each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..codec import header
+from ..codec.bounds import Incomplete
+from ..errors import WireError
+from ..extension import Extensions
+from ..message import MessageType
+from .foreign import describe
+
+# Larger than Apache's frames (16,384,000 bytes) and far below what a length that is
+# really text ("HTTP", a TLS record) comes to.
+LIMIT = 16 * 1024 * 1024
+
+Data = bytes | bytearray
+
+
+class Message(NamedTuple):
+    """A Thrift message: its header taken apart, its struct as bytes."""
+
+    type: MessageType
+    method: bytes
+    sequence: int
+    payload: bytes
+
+
+class BrokenMessage(WireError):
+    """A message whose header is sound and whose struct is not: its sender can be told.
+
+    :ivar header: the header.
+    """
+
+    def __init__(self, message: str, header: header.Header) -> None:
+        super().__init__(message)
+        self.header = header
+
+
+class Framing(ABC):
+    """One connection's messages in one direction or both; state is kept only of what comes in.
+
+    To add one: write a module in this package, and register the class.
+
+    :param limit: bytes of the longest message accepted, with its frame. One that
+        announces more is refused before room is made for it.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self._rest = bytearray()
+        self._needed = 0
+
+    @abstractmethod
+    def frame(self, message: Message) -> bytes:
+        """The bytes to send."""
+
+    @abstractmethod
+    def measure(self, data: Data, start: int) -> int:
+        """The offset behind the message at ``start``; if that lies beyond the data, no less is needed to go on.
+
+        :raises WireError: this cannot become a message, or one longer than the limit.
+        """
+
+    @abstractmethod
+    def open(self, data: Data, start: int, end: int) -> Message:
+        """The message that :meth:`measure` found.
+
+        :raises WireError: its frame holds no message.
+        """
+
+    @property
+    def partial(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._rest)
+
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """The messages that are complete now; any cut of the bytes gives the same ones.
+
+        :raises WireError: behind the last good message stands something else. Nothing
+            may be fed after that.
+        """
+        held = self._rest
+        source: Data = data
+        if held:
+            held += data
+            if len(held) < self._needed:
+                return
+            source = held
+        start = end = 0
+        size = len(source)
+        while start < size:
+            end = self.measure(source, start)
+            if end > size:
+                break
+            yield self.open(source, start, end)
+            start = end
+        self._needed = end - start
+        if source is held:
+            del held[:start]
+        elif start < size:
+            held += source[start:]
+
+
+def parse_header(data: Data, at: int) -> header.Header:
+    """The header at ``at``; a refusal says what the peer seems to speak instead."""
+    try:
+        return header.parse(data, at)
+    except Incomplete:
+        raise
+    except WireError as error:
+        raise WireError(f"{error}; the peer {describe(data[at : at + 16])}") from None
+
+
+framings: Extensions[type[Framing]] = Extensions("txgateway.core.framing")

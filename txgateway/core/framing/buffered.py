@@ -1,0 +1,59 @@
+"""Buffered: messages back to back, and only a walk over their types finds where one ends."""
+
+from __future__ import annotations
+
+from ..codec import header
+from ..codec.bounds import Incomplete, Walk
+from ..codec.header import Header
+from ..errors import WireError
+from ..message import MessageType
+from . import LIMIT, BrokenMessage, Data, Framing, Message, framings, parse_header
+
+
+@framings.register("buffered")
+class Buffered(Framing):
+    """Kitex calls it PurePayload.
+
+    A walk that runs out of bytes goes on later where it stopped; otherwise a long
+    message that comes in small pieces would be walked again for every piece.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        super().__init__(limit)
+        # Of the message at the very front, while it is not complete.
+        self._begun: tuple[Header, Walk] | None = None
+        # Of the message that was measured last.
+        self._header = Header(MessageType.CALL, b"", 0, 0)
+
+    def frame(self, message: Message) -> bytes:
+        return header.build(message.type, message.method, message.sequence) + message.payload
+
+    def measure(self, data: Data, start: int) -> int:
+        try:
+            end = self._walk(data, start)
+        except Incomplete as short:
+            end = short.needed
+        if end - start > self.limit:
+            raise WireError(f"a message of {end - start} bytes or more, above the limit of {self.limit}")
+        return end
+
+    def _walk(self, data: Data, start: int) -> int:
+        self._header, walk = self._begun or self._begin(data, start)
+        try:
+            end = walk.resume(data)
+        except Incomplete:
+            # Only what stays at the front may be gone on with: all else moves there first.
+            self._begun = (self._header, walk) if not start else None
+            raise
+        except WireError as error:
+            raise BrokenMessage(str(error), self._header) from None
+        self._begun = None
+        return end
+
+    def _begin(self, data: Data, start: int) -> tuple[Header, Walk]:
+        head = parse_header(data, start)
+        return head, Walk(head.end)
+
+    def open(self, data: Data, start: int, end: int) -> Message:
+        type_, method, sequence, begin = self._header
+        return Message(type_, method, sequence, bytes(data[begin:end]))

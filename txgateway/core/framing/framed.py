@@ -1,0 +1,40 @@
+"""Framed: the length of the message in four bytes, then the message; the default of Kitex clients."""
+
+from __future__ import annotations
+
+import struct
+
+from ..codec import header
+from ..codec.bounds import Incomplete
+from ..errors import WireError
+from . import Data, Framing, Message, framings, parse_header
+from .foreign import describe
+
+_length = struct.Struct(">I")
+
+
+@framings.register("framed")
+class Framed(Framing):
+    """A frame counts exactly; what a message leaves of its frame is handed on with it and means nothing."""
+
+    def frame(self, message: Message) -> bytes:
+        head = header.build(message.type, message.method, message.sequence)
+        return _length.pack(len(head) + len(message.payload)) + head + message.payload
+
+    def measure(self, data: Data, start: int) -> int:
+        if len(data) - start < 4:
+            return start + 4
+        (length,) = _length.unpack_from(data, start)
+        if length > self.limit:
+            heard = describe(data[start : start + 16])
+            raise WireError(f"a frame of {length} bytes, above the limit of {self.limit}; the peer {heard}")
+        return start + 4 + int(length)
+
+    def open(self, data: Data, start: int, end: int) -> Message:
+        try:
+            type_, method, sequence, begin = parse_header(data, start + 4)
+        except Incomplete:
+            begin = end + 1
+        if begin > end:
+            raise WireError(f"a frame of {end - start - 4} bytes, too short for the message in it")
+        return Message(type_, method, sequence, bytes(data[begin:end]))
