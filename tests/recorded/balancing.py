@@ -1,0 +1,92 @@
+"""Recorded picks of Kitex's balancers against ours; see ``tests/vectors/balancing/README.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.recorded import Case, Mismatch
+from txgateway.core.balancing import Balancer, balancers
+from txgateway.core.instances import Instance
+from txgateway.core.message import Call
+
+balancers.load()
+
+CALL = Call("echo", b"echo", b"\0")
+# The recorded sequences, by file, and the name that we give to that policy.
+SEQUENCES = {"wrr": "wrr", "iwrr": "iwrr"}
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    for file in sorted(folder.glob("*.json")):
+        recorded = json.loads(file.read_text())
+        if file.stem in SEQUENCES:
+            for case in recorded:
+                yield from _sequence_cases(file.stem, case)
+        elif file.stem == "rebalance":
+            yield Case("rebalance", partial(_rebalance, recorded))
+        else:
+            for case in recorded:
+                yield Case(f"{file.stem}/{case['name']}", partial(_not_built, file.stem))
+
+
+def _sequence_cases(kind: str, case: dict[str, Any]) -> Iterator[Case]:
+    if "picks_by_start" not in case:
+        yield Case(f"{kind}/{case['name']}", partial(_sequence, kind, case["weights"], 0, [None]))
+    for start, picks in case.get("picks_by_start", {}).items():
+        yield Case(f"{kind}/{case['name']}/{start}", partial(_sequence, kind, case["weights"], int(start), picks))
+
+
+def _sequence(kind: str, weights: list[int], start: int, picks: list[int | None]) -> Mismatch | None:
+    name = SEQUENCES[kind]
+    if name not in balancers:
+        return _not_built(kind)
+    return _compare(picks, _picks(_balancer(name, weights, start), len(picks)))
+
+
+def _rebalance(steps: list[dict[str, Any]]) -> Mismatch | None:
+    """Kitex keeps its picker until the set changes; so do we, then a new one starts anew."""
+    balancer = _balancer("wrr", [5, 1, 1], 1)
+    changes = {3: ([5, 1, 1, 9], 2), 4: ([2, 1], 0)}
+    for number, step in enumerate(steps):
+        if number in changes:
+            weights, start = changes[number]
+            balancer = _balancer("wrr", weights, start)
+        mismatch = _compare(step["picks"], _picks(balancer, len(step["picks"])))
+        if mismatch:
+            return mismatch
+    return None
+
+
+def _not_built(kind: str) -> Mismatch:
+    return Mismatch("a policy of this kind", f"{kind} is not built")
+
+
+class _Starting(Random):
+    """Chance that says where to start: an index among the instances that can be picked."""
+
+    def __init__(self, start: int) -> None:
+        super().__init__(0)
+        self._start = start
+
+    def randrange(self, *bounds: int) -> int:  # type: ignore[override]
+        return self._start
+
+
+def _balancer(name: str, weights: list[int], start: int) -> Balancer:
+    live = [index for index, weight in enumerate(weights) if weight > 0]
+    instances = [Instance(f"10.0.0.{index + 1}", 8888, weight) for index, weight in enumerate(weights)]
+    return balancers[name](instances, _Starting(live.index(start) if live else 0))
+
+
+def _picks(balancer: Balancer, count: int) -> list[int | None]:
+    picked = (balancer.pick(CALL) for _ in range(count))
+    return [instance and int(instance.host.rpartition(".")[2]) - 1 for instance in picked]
+
+
+def _compare(expected: list[int | None], got: list[int | None]) -> Mismatch | None:
+    return None if expected == got else Mismatch(str(expected[:40]), str(got[:40]))

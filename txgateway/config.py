@@ -1,0 +1,151 @@
+"""Settings: read once, from a TOML file and the command line, checked and frozen."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import Attribute, evolve, field, fields, frozen
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text names it and says what it may be."""
+
+
+def _number(low: float, high: float, unit: str) -> Callable[[Any, str], float]:
+    def check(value: Any, name: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ConfigError(f"{name}: expected {unit} from {low:g} to {high:g}, got {value!r}")
+        return value
+
+    return check
+
+
+def _whole(low: int, high: int, unit: str) -> Callable[[Any, str], int]:
+    def check(value: Any, name: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ConfigError(f"{name}: expected a whole number of {unit} from {low} to {high}, got {value!r}")
+        return value
+
+    return check
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{name}: expected text, got {value!r}")
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name}: expected true or false, got {value!r}")
+    return value
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{name}: expected text or a list of texts, got {value!r}")
+    return tuple(value)
+
+
+def _setting(default: Any, check: Callable[[Any, str], Any], doc: str) -> Any:
+    """One setting: its default, how a value from outside is checked, and what it means."""
+    return field(default=default, metadata={"check": check, "doc": doc})
+
+
+@frozen
+class HttpSettings:
+    listen: tuple[str, ...] = _setting(
+        ("tcp:8080:interface=127.0.0.1",), _texts, "Twisted endpoint strings of the public port"
+    )
+    admin: tuple[str, ...] = _setting((), _texts, "endpoint strings of the admin port; none: no admin port")
+    server: str = _setting("klein", _text, "which HTTP server serves the public port")
+    max_body: int = _setting(4 * 1024 * 1024, _whole(0, 1 << 30, "bytes"), "the largest request body")
+    idle_timeout: float = _setting(60.0, _number(1, 3600, "seconds"), "an idle connection is closed after this")
+    access_log: bool = _setting(True, _flag, "one log line per request")
+
+
+@frozen
+class MappingSettings:
+    idl: tuple[str, ...] = _setting((), _texts, "folders and files of annotated Thrift IDL")
+    include_dirs: tuple[str, ...] = _setting((), _texts, "where includes are looked for, after the including file")
+
+
+@frozen
+class DiscoverySettings:
+    etcd: tuple[str, ...] = _setting((), _texts, "URLs of the members of one etcd cluster")
+    prefix: tuple[str, ...] = _setting(
+        ("kitex/registry-etcd",), _texts, "where services register, without outer slashes"
+    )
+    static: tuple[str, ...] = _setting((), _texts, "instances that need no etcd: NAME=HOST:PORT*WEIGHT")
+    username: str = _setting("", _text, "etcd user; empty: no authentication")
+    password: str = _setting("", _text, "etcd password")
+
+
+@frozen
+class UpstreamSettings:
+    deadline: float = _setting(5.0, _number(0.001, 3600, "seconds"), "from a request to its answer, all tries together")
+    connect_timeout: float = _setting(0.5, _number(0.001, 60, "seconds"), "for one connection to one instance")
+    balancer: str = _setting("wrr", _text, "how an instance is picked")
+    max_connections: int = _setting(256, _whole(1, 65536, "connections"), "to one instance")
+    max_queue: int = _setting(1024, _whole(0, 1 << 20, "calls"), "that wait for a connection to one instance")
+    connection_idle: float = _setting(
+        30.0, _number(0.1, 3600, "seconds"), "a connection without a call is closed after this"
+    )
+    max_frame: int = _setting(16 * 1024 * 1024, _whole(64, 1 << 30, "bytes"), "the largest reply")
+
+
+@frozen
+class LifecycleSettings:
+    drain_timeout: float = _setting(
+        10.0, _number(0, 600, "seconds"), "at a stop, running requests get this long to end"
+    )
+
+
+@frozen
+class Settings:
+    """All settings, by the tables of the TOML file."""
+
+    http: HttpSettings = HttpSettings()
+    mapping: MappingSettings = MappingSettings()
+    discovery: DiscoverySettings = DiscoverySettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    lifecycle: LifecycleSettings = LifecycleSettings()
+
+
+def read_settings(text: str, file: str) -> Settings:
+    """The settings of a TOML file; what it leaves out has its default. Raises ConfigError."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from None
+    return merge(Settings(), tables, f"{file}: ")
+
+
+def merge(settings: Settings, tables: Mapping[str, Any], where: str = "") -> Settings:
+    """``settings`` with the values of ``tables`` (table -> setting -> value) put in.
+
+    :param where: stands before the name of the setting in errors.
+    """
+    known = {table.name: table for table in fields(Settings)}
+    changed: dict[str, Any] = {}
+    for name, values in tables.items():
+        if name not in known:
+            raise ConfigError(f"{where}[{name}]: no such table; there are {', '.join(known)}")
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{where}{name}: expected a table")
+        changed[name] = _merge_table(getattr(settings, name), values, f"{where}{name}.")
+    return evolve(settings, **changed)
+
+
+def _merge_table(table: Any, values: Mapping[str, Any], where: str) -> Any:
+    known: dict[str, Attribute[Any]] = {setting.name: setting for setting in fields(type(table))}
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"{where}{name}: no such setting; there are {', '.join(known)}")
+        checked[name] = known[name].metadata["check"](value, where + name)
+    return evolve(table, **checked)

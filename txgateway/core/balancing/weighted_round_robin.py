@@ -1,0 +1,106 @@
+"""Weighted round robin, smooth: each instance in proportion to its weight, spread evenly.
+
+The order is that of nginx and Kitex. One slot: add to every instance its weight,
+choose the one with the largest sum (the first on a tie) and take the total of all
+weights off it. After total / gcd slots every sum is zero again, so the slots repeat.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Collection, Sequence
+from math import gcd
+from random import Random
+
+from ..instances import Instance
+from ..message import Call
+from . import Balancer, NoBalancer, balancers, usable
+
+# A slot costs 62 us to compute with 1,000 instances and nothing to look up, so computed ones
+# are kept; weights without a common divisor would make the table endless, so only so many.
+MAX_SLOTS_KEPT = 65_536
+
+
+@balancers.register("wrr")
+def weighted_round_robin(instances: Sequence[Instance], random: Random) -> Balancer:
+    """Equal weights need no slots; either kind starts at a random place.
+
+    Gateways and workers that all began with the heaviest instance would strike it together.
+    """
+    live = usable(instances)
+    if not live:
+        return NoBalancer()
+    start = random.randrange(len(live))
+    if len({instance.weight for instance in live}) == 1:
+        return RoundRobin(live, start)
+    return SmoothWeighted(live, start)
+
+
+class _Cycle(ABC):
+    """Goes through instances in an order without end; passes over those excluded."""
+
+    def __init__(self, instances: Sequence[Instance], period: int) -> None:
+        self._instances = instances
+        self._period = period
+
+    def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
+        instance = self._next()
+        if not exclude or instance not in exclude:
+            return instance
+        return self._pick_other(exclude)
+
+    def _pick_other(self, exclude: Collection[Instance]) -> Instance | None:
+        # The next slots keep the proportions among the rest. A heavy excluded instance may
+        # fill very many of them, so after one look per instance any other one must do.
+        for _ in self._instances:
+            if (instance := self._next()) not in exclude:
+                return instance
+        return next((instance for instance in self._instances if instance not in exclude), None)
+
+    @abstractmethod
+    def _next(self) -> Instance: ...
+
+
+class RoundRobin(_Cycle):
+    """Instances of equal weight in turn; ``start`` is the index of the first pick."""
+
+    def __init__(self, instances: Sequence[Instance], start: int) -> None:
+        super().__init__(instances, len(instances))
+        self._position = start - 1
+
+    def _next(self) -> Instance:
+        self._position = (self._position + 1) % self._period
+        return self._instances[self._position]
+
+
+class SmoothWeighted(_Cycle):
+    """The smooth order over the list rotated so that index ``start`` comes first.
+
+    The first pick is slot 1, as in Kitex; slot 0 comes at the end of the first cycle.
+    """
+
+    def __init__(self, instances: Sequence[Instance], start: int) -> None:
+        rotated = [*instances[start:], *instances[:start]]
+        self._weights = [instance.weight for instance in rotated]
+        self._total = sum(self._weights)
+        super().__init__(rotated, self._total // gcd(*self._weights))
+        self._sums = [0] * len(rotated)
+        self._slots = array("I")
+        self._keeps = self._period <= MAX_SLOTS_KEPT
+        self._position = 0
+        self._compute_slot()
+
+    def _next(self) -> Instance:
+        self._position = (self._position + 1) % self._period
+        if self._keeps and self._position < len(self._slots):
+            return self._instances[self._slots[self._position]]
+        return self._instances[self._compute_slot()]
+
+    def _compute_slot(self) -> int:
+        sums = self._sums = [have + weight for have, weight in zip(self._sums, self._weights, strict=True)]
+        chosen = sums.index(max(sums))
+        sums[chosen] -= self._total
+        if self._keeps:
+            self._slots.append(chosen)
+        return chosen

@@ -1,0 +1,59 @@
+"""The admin port: what operators and probes ask, on a Klein app of its own, never on the public port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from attrs import frozen
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.web.iweb import IRequest
+
+Status = Callable[[], dict[str, Any]]
+
+
+@frozen
+class AdminPages:
+    """What the pages show, asked for at each request.
+
+    :ivar health: ``status`` is ``ok`` or ``degraded`` (something is broken, requests are served).
+    :ivar ready: ``ready`` true once a mapping is loaded and discovery has its first snapshot,
+        false again while draining; ``waiting_for`` says what is missing.
+    """
+
+    health: Status
+    ready: Status
+    services: Status
+    routes: Status
+
+
+def admin_app(pages: AdminPages) -> KleinResource:
+    app = Klein()
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(request: IRequest) -> bytes:
+        return _json(request, pages.health())
+
+    @app.route("/readyz", methods=["GET"])
+    def readyz(request: IRequest) -> bytes:
+        page = pages.ready()
+        if not page["ready"]:
+            request.setResponseCode(503)
+        return _json(request, page)
+
+    @app.route("/services", methods=["GET"])
+    def services(request: IRequest) -> bytes:
+        return _json(request, pages.services())
+
+    @app.route("/routes", methods=["GET"])
+    def routes(request: IRequest) -> bytes:
+        return _json(request, pages.routes())
+
+    return app.resource()
+
+
+def _json(request: IRequest, page: dict[str, Any]) -> bytes:
+    request.setHeader(b"content-type", b"application/json")
+    return orjson.dumps(page, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,93 @@
+"""Options and makeService for ``twistd tgw``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from .config import ConfigError, Settings, merge, read_settings
+from .wiring import build_gateway
+
+
+class Options(usage.Options):
+    """The command line wins over the file, the file over the defaults."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Serves annotated Thrift IDL over HTTP. Endpoints are Twisted endpoint strings, such as"
+        " tcp:8080:interface=127.0.0.1, ssl:8443:privateKey=key.pem:certKey=cert.pem or unix:/run/tgw.sock."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tables: dict[str, dict[str, Any]] = {"http": {}, "mapping": {}, "discovery": {}}
+        self._config: str | None = None
+        self.settings = Settings()
+
+    def opt_config(self, path: str) -> None:
+        """A TOML file with settings (see docs/configuration.md)."""
+        self._config = path
+
+    def opt_idl(self, path: str) -> None:
+        """A folder or file of annotated Thrift IDL. May be repeated."""
+        self._add("mapping", "idl", path)
+
+    def opt_include_dir(self, path: str) -> None:
+        """Where includes are looked for, after the including file's folder. May be repeated."""
+        self._add("mapping", "include_dirs", path)
+
+    def opt_etcd(self, url: str) -> None:
+        """The URL of an etcd member, http://127.0.0.1:2379. May be repeated."""
+        self._add("discovery", "etcd", url)
+
+    def opt_prefix(self, prefix: str) -> None:
+        """Where services register in etcd [default: kitex/registry-etcd]. May be repeated."""
+        self._add("discovery", "prefix", prefix)
+
+    def opt_static(self, instance: str) -> None:
+        """An instance that needs no etcd: NAME=HOST:PORT or NAME=HOST:PORT*WEIGHT. May be repeated."""
+        self._add("discovery", "static", instance)
+
+    def opt_listen(self, endpoint: str) -> None:
+        """An endpoint of the public port [default: tcp:8080:interface=127.0.0.1]. May be repeated."""
+        self._add("http", "listen", endpoint)
+
+    def opt_admin(self, endpoint: str) -> None:
+        """An endpoint of the admin port [default: none]. May be repeated."""
+        self._add("http", "admin", endpoint)
+
+    def opt_http(self, server: str) -> None:
+        """Which HTTP server serves the public port [default: klein]."""
+        self._tables["http"]["server"] = server
+
+    def postOptions(self) -> None:
+        try:
+            self.settings = merge(self._file_settings(), self._tables)
+        except ConfigError as error:
+            raise usage.UsageError(str(error)) from None
+        if not self.settings.mapping.idl:
+            raise usage.UsageError("nothing to serve: give a folder of IDL with --idl, or mapping.idl in the file")
+
+    def _add(self, table: str, setting: str, value: str) -> None:
+        self._tables[table].setdefault(setting, []).append(value)
+
+    def _file_settings(self) -> Settings:
+        if self._config is None:
+            return Settings()
+        try:
+            text = Path(self._config).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self._config}: cannot be read: {error}") from None
+        return read_settings(text, self._config)
+
+
+def makeService(options: Options) -> IService:
+    from twisted.internet import reactor
+
+    try:
+        return build_gateway(options.settings, reactor)
+    except ConfigError as error:
+        raise SystemExit(f"tgw: {error}") from None

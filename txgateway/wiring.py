@@ -1,0 +1,248 @@
+"""Builds the parts and joins them; the only module that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from . import __version__
+from .config import ConfigError, DiscoverySettings, Settings, UpstreamSettings
+from .core.balancing import balancers
+from .core.extension import Extensions
+from .core.framing import framings
+from .core.instances import Instance
+from .core.mapping import Mapping
+from .filters import Filter, compose
+from .filters.access_log import access_log
+from .filters.deadline import deadline
+from .filters.in_flight import InFlight
+from .filters.rescue import rescue
+from .gateway import Gateway
+from .net.admin import AdminPages, admin_app
+from .net.http import HttpLimits, HttpRoute, PublicHandlers
+from .net.http.klein_server import KleinServer, web_site
+from .net.mapping.folder import LoadedFolder, load_folder
+from .net.pool import Pool
+from .net.registry import EndWatch, Registry, registries
+from .net.registry.static import StaticRegistry
+from .net.upstream import Upstream, Upstreams
+
+log = Logger()
+
+# What the registry and the connections to services get to close in an orderly way.
+CLOSE_WITHIN = 5.0
+
+
+def build_gateway(settings: Settings, reactor: Any) -> GatewayService:
+    """The gateway as one Twisted service; nothing listens before it is started.
+
+    Raises ConfigError for a setting that names what there is not.
+    """
+    for kind in (balancers, framings, registries):
+        kind.load()
+    _known("upstream.balancer", settings.upstream.balancer, balancers)
+    return GatewayService(settings, reactor)
+
+
+def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> list[Filter]:
+    """What stands around the gateway, outermost first."""
+    filters: list[Filter] = [
+        # Nothing but a response may reach an HTTP server, whatever happens further in.
+        rescue,
+        # Counts what a client waits for, so it must see every outcome.
+        in_flight,
+    ]
+    if settings.http.access_log:
+        # Sees failures as errors, with their reasons; they become responses further out.
+        filters.append(access_log(reactor))
+    # Innermost, next to the waits that it bounds.
+    filters.append(deadline(reactor, settings.upstream.deadline))
+    return filters
+
+
+class GatewayService(Service):
+    """Listens, serves and drains; started and stopped by ``twistd``, or by any Twisted program.
+
+    :ivar public: the HTTP server of the public port.
+    """
+
+    name = "tgw"
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._listen_on = _endpoints("http.listen", settings.http.listen, reactor)
+        self._admin_on = _endpoints("http.admin", settings.http.admin, reactor)
+        self._static = _static_registry(settings.discovery, reactor)
+        self._etcd = _etcd_registry(settings.discovery, reactor)
+        self._draining = False
+        self._loaded = LoadedFolder(Mapping.empty())
+        self._in_flight = InFlight()
+        self._upstreams = Upstreams(self._open_upstream)
+        self._gateway = Gateway(self._loaded.mapping, self._upstreams)
+        filters = public_filters(settings, reactor, self._in_flight)
+        self._route = compose(filters, self._gateway.handle)
+        self._generic = compose(filters, self._gateway.handle_generic)
+        self._limits = HttpLimits(body=settings.http.max_body, idle=settings.http.idle_timeout)
+        self.public = KleinServer(self._handlers(), self._limits)
+        self._admin_ports: list[IListeningPort] = []
+
+    def startService(self) -> None:
+        """Raises SystemExit if it cannot listen, so that ``twistd`` ends with the reason and status 1."""
+        super().startService()
+        self._load()
+        if self._etcd is not None:
+            self._etcd.start().addErrback(lambda failure: log.failure("discovery ended", failure))
+        failures: list[Failure] = []
+        ensureDeferred(self._listen()).addErrback(failures.append)
+        if failures:
+            raise SystemExit(f"tgw: {failures[0].getErrorMessage()}")
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when what runs has ended, or had its time for that, and everything is closed."""
+        super().stopService()
+        return ensureDeferred(self._stop())
+
+    def serve(self, mapping: Mapping) -> None:
+        """Serve this mapping from the next request on."""
+        self._upstreams.serve(mapping.services)
+        self._gateway.mapping = mapping
+        self.public.serve(self._handlers())
+
+    def _load(self) -> None:
+        loaded = self._loaded = load_folder(self._settings.mapping.idl, self._settings.mapping.include_dirs)
+        for diagnostic in loaded.diagnostics:
+            log.warn("{diagnostic}", diagnostic=str(diagnostic))
+        for service in self._static.services.keys() - set(loaded.mapping.services):
+            log.warn("discovery.static names {service}, which no IDL serves", service=service)
+        self.serve(loaded.mapping)
+        log.info("serving {services}", services=", ".join(loaded.mapping.services) or "no service at all")
+
+    def _handlers(self) -> PublicHandlers:
+        routes = [HttpRoute(route.verb, route.path) for route in self._gateway.mapping.routes]
+        return PublicHandlers(self._route, self._generic, routes)
+
+    async def _listen(self) -> None:
+        site = web_site(admin_app(self._pages()), self._limits)
+        for endpoint in self._admin_on:
+            self._admin_ports.append(await endpoint.listen(site))
+        await self.public.listen(self._listen_on)
+        for what, addresses in (("admin", self.admin_addresses), ("public", self.public.addresses)):
+            for address in addresses:
+                log.info("{what} port: {address}", what=what, address=address)
+
+    @property
+    def admin_addresses(self) -> list[Any]:
+        return [port.getHost() for port in self._admin_ports]
+
+    async def _stop(self) -> None:
+        self._draining = True
+        await self.public.stop_listening()
+        await self._within(self._settings.lifecycle.drain_timeout, self._in_flight.none())
+        await self._within(CLOSE_WITHIN, self._upstreams.close())
+        if self._etcd is not None:
+            await self._within(CLOSE_WITHIN, self._etcd.stop())
+        for port in self._admin_ports:
+            await port.stopListening()
+        log.info("stopped with {running} requests unfinished", running=self._in_flight.running)
+
+    async def _within(self, seconds: float, waiting: Deferred[Any]) -> None:
+        try:
+            await waiting.addTimeout(seconds, self._reactor)
+        except TimeoutError:
+            log.warn("not done within {seconds} seconds", seconds=seconds)
+
+    def _open_upstream(self, service: str) -> tuple[Upstream, EndWatch]:
+        registry: Registry = self._static
+        if self._etcd is not None and service not in self._static.services:
+            registry = self._etcd
+        upstream = Upstream(
+            service,
+            balancers[self._settings.upstream.balancer],
+            _pool_maker(self._settings.upstream, self._reactor),
+            lambda instance: registry.distrust(service, instance),
+            Random(),
+        )
+        return upstream, registry.watch(service, upstream.update)
+
+    # What the admin port shows
+
+    def _pages(self) -> AdminPages:
+        return AdminPages(self._health, self._ready, self._services, self._routes)
+
+    def _health(self) -> dict[str, Any]:
+        errors = [str(diagnostic) for diagnostic in self._loaded.errors]
+        return {
+            "status": "degraded" if errors else "ok",
+            "version": __version__,
+            "in_flight": self._in_flight.running,
+            "mapping": {"services": len(self._loaded.mapping.services), "errors": errors},
+            "discovery": {"ready": self._discovery_ready()},
+        }
+
+    def _ready(self) -> dict[str, Any]:
+        missing = {
+            "a mapping": bool(self._loaded.mapping.services),
+            "the first snapshot of discovery": self._discovery_ready(),
+            "the end of draining": not self._draining,
+        }
+        waiting_for = [what for what, there in missing.items() if not there]
+        return {"ready": not waiting_for, "waiting_for": waiting_for}
+
+    def _services(self) -> dict[str, Any]:
+        registry: list[Registry] = [self._static] if self._etcd is None else [self._static, self._etcd]
+        return {
+            "services": {upstream.service: upstream.status() for upstream in self._upstreams},
+            "registries": [each.status() for each in registry],
+        }
+
+    def _routes(self) -> dict[str, Any]:
+        return {
+            "routes": [
+                {"verb": route.verb, "path": route.path, "service": route.plan.service, "method": route.plan.method.name}
+                for route in self._loaded.mapping.routes
+            ]
+        }
+
+    def _discovery_ready(self) -> bool:
+        return self._etcd is None or self._etcd.ready
+
+
+def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance], Pool]:
+    return lambda instance: Pool(reactor, instance)
+
+
+def _static_registry(settings: DiscoverySettings, reactor: Any) -> StaticRegistry:
+    try:
+        return registries["static"](reactor, {"instances": settings.static})  # type: ignore[return-value]
+    except ValueError as error:
+        raise ConfigError(f"discovery.static: {error}") from None
+
+
+def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> Registry | None:
+    if not settings.etcd:
+        return None
+    try:
+        return registries["etcd"](reactor, {"endpoints": settings.etcd, "prefix": settings.prefix})
+    except ValueError as error:
+        raise ConfigError(f"discovery: {error}") from None
+
+
+def _endpoints(setting: str, texts: tuple[str, ...], reactor: Any) -> list[IStreamServerEndpoint]:
+    try:
+        return [serverFromString(reactor, text) for text in texts]
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ConfigError(f"{setting}: {', '.join(texts)}: not a Twisted endpoint string ({error})") from None
+
+
+def _known(setting: str, name: str, extensions: Extensions[Any]) -> None:
+    if name not in extensions:
+        raise ConfigError(f"{setting}: no {name!r}; there are {', '.join(extensions)}")
