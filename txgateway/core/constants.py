@@ -1,0 +1,259 @@
+"""Constants and defaults: from what was written to a value of the declared type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from attrs import define
+
+from .descriptor import (
+    Enum,
+    EnumMember,
+    EnumType,
+    ListType,
+    MapType,
+    MapValue,
+    Scalar,
+    ScalarType,
+    SetType,
+    StructType,
+    StructValue,
+    Type,
+    Value,
+)
+from .errors import Diagnostic
+from .syntax import ConstantNode, Double, Integer, ListNode, Literal, MapNode, Reference, ValueNode
+
+if TYPE_CHECKING:
+    from .idl import Place
+    from .linker import Module
+
+    Candidate = EnumMember | tuple[Module, ConstantNode]
+
+# How deep literals and the constants that they name may be inside each other, taken together.
+MAX_DEPTH = 100
+_BITS = {Scalar.I8: 8, Scalar.I16: 16, Scalar.I32: 32, Scalar.I64: 64}
+_TEXTS = (Scalar.STRING, Scalar.UUID)
+
+
+class Refusal(Exception):
+    """A value that is not one of its type, or names nothing."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+@define
+class Budget:
+    """How many values may still be made: constants that name constants grow without bound when written out."""
+
+    left: int
+
+
+class Values:
+    """Converts the values of one file; a constant is made when first asked for, wherever it stands."""
+
+    def __init__(self, module: Module, budget: Budget) -> None:
+        self._module = module
+        self._budget = budget
+        # A constant's value and of how many values it is made; None while it is being made.
+        self._constants: dict[str, tuple[Value, int] | Refusal | None] = {}
+
+    def constant(self, node: ConstantNode, depth: int = 0) -> Value:
+        """The value of a constant of this file, in its declared type; raises Refusal."""
+        name = node.name.text
+        if name not in self._constants:
+            self._constants[name] = None
+            self._constants[name] = self._made(node, depth)
+        known = self._constants[name]
+        if known is None:
+            self._refuse(node.name, f"the constant '{name}' leads to itself")
+        if isinstance(known, Refusal):
+            raise known
+        self._spend(node.value, known[1])
+        return known[0]
+
+    def _made(self, node: ConstantNode, depth: int) -> tuple[Value, int] | Refusal:
+        left = self._budget.left
+        try:
+            value = self.convert(node.value, self._module.type_of(node.type), depth)
+        except Refusal as e:
+            return e
+        return value, left - self._budget.left
+
+    def convert(self, node: ValueNode, type_: Type, depth: int = 0) -> Value:
+        """The value that was written, as one of ``type_``; raises Refusal where it is none."""
+        self._spend(node, 1)
+        if depth > MAX_DEPTH:
+            self._refuse(node, f"constants and their parts are more than {MAX_DEPTH} deep")
+        if isinstance(node, Reference):
+            return self._reference(node, type_, depth)
+        match type_:
+            case ScalarType(scalar=scalar):
+                return self._scalar(node, type_, scalar)
+            case EnumType():
+                return self._enum(node, type_)
+            case ListType(element=element) | SetType(element=element):
+                return tuple(self.convert(i, element, depth + 1) for i in self._items(node, type_))
+            case MapType(key=key, value=value):
+                entries = self._entries(node, type_)
+                return MapValue(
+                    tuple((self.convert(k, key, depth + 1), self.convert(v, value, depth + 1)) for k, v in entries)
+                )
+            case StructType():
+                return self._struct(node, type_, depth)
+
+    # Literals.
+
+    def _scalar(self, node: ValueNode, type_: Type, scalar: Scalar) -> Value:
+        match node:
+            case Literal(text=text) if scalar in _TEXTS:
+                return text
+            case Literal(text=text) if scalar is Scalar.BINARY:
+                return text.encode("utf-8", "replace")
+            case Integer(number=number) if scalar in _BITS:
+                return self._fitting(node, number, scalar)
+            case Double(number=real) if scalar in _BITS and real.is_integer():
+                return self._fitting(node, int(real), scalar)
+            case Integer(number=real) | Double(number=real) if scalar is Scalar.DOUBLE:
+                return float(real)
+            # Any number above zero is true, to thriftgo too.
+            case Integer(number=real) | Double(number=real) if scalar is Scalar.BOOL:
+                return real > 0
+        return self._mismatch(node, type_)
+
+    def _fitting(self, node: ValueNode, number: int, scalar: Scalar) -> int:
+        half = 1 << (_BITS[scalar] - 1)
+        if -half <= number < half:
+            return number
+        if not 0 <= number < 2 * half:
+            self._refuse(node, f"{number} does not fit {scalar.value}")
+        # Flags such as 0x80000000 in an i32.
+        self._module.warn(node, f"{number} does not fit {scalar.value}; its bits are {number - 2 * half}")
+        return number - 2 * half
+
+    def _enum(self, node: ValueNode, type_: EnumType) -> int:
+        if not isinstance(node, Integer):
+            return self._mismatch(node, type_)
+        enum = self._module.all_enums.get(type_.name)
+        if enum and all(m.number != node.number for m in enum.members):
+            self._module.warn(node, f"no member of enum '{type_}' has the number {node.number}")
+        return self._fitting(node, node.number, Scalar.I32)
+
+    def _items(self, node: ValueNode, type_: Type) -> tuple[ValueNode, ...]:
+        if isinstance(node, ListNode):
+            return node.items
+        # The other bracket is often taken for an empty one.
+        return () if isinstance(node, MapNode) and not node.entries else self._mismatch(node, type_)
+
+    def _entries(self, node: ValueNode, type_: Type) -> tuple[tuple[ValueNode, ValueNode], ...]:
+        if isinstance(node, MapNode):
+            return node.entries
+        return () if isinstance(node, ListNode) and not node.items else self._mismatch(node, type_)
+
+    def _struct(self, node: ValueNode, type_: StructType, depth: int) -> Value:
+        # A constant of another file may be asked for as a struct that this file never saw.
+        shapes = self._module.shapes.get(type_.name)
+        if shapes is None:
+            return self._mismatch(node, type_)
+        types = {s.node.name.text: s.type for s in shapes}
+        values: dict[str, Value] = {}
+        for key, value in self._entries(node, type_):
+            if not isinstance(key, Literal):
+                self._refuse(key, f"a field of '{type_}' was expected here, its name in quotes")
+            if key.text not in types:
+                hint = self._module.did_you_mean(key.text, list(types))
+                self._refuse(key, f"'{type_}' has no field '{key.text}'", hint)
+            if key.text in values:
+                self._refuse(key, f"the field '{key.text}' is given twice")
+            values[key.text] = self.convert(value, types[key.text], depth + 1)
+        return StructValue(type_.name, tuple(values.items()))
+
+    # Names.
+
+    def _reference(self, node: Reference, type_: Type, depth: int) -> Value:
+        if node.text in ("true", "false"):
+            return self._truth(node, type_)
+        found = self._candidates(node.text) or self._bare_member(node.text, type_)
+        if len(found) != 1:
+            self._refuse_name(node, len(found))
+        target = found[0]
+        if isinstance(target, EnumMember):
+            return self._scalar(Integer(target.number, node.line, node.column), type_, self._member_scalar(node, type_))
+        module, constant = target
+        if module.type_of(constant.type) == type_:
+            return module.values.constant(constant, depth + 1)
+        return module.values.convert(constant.value, type_, depth + 1)
+
+    def _truth(self, node: Reference, type_: Type) -> Value:
+        number = int(node.text == "true")
+        match type_:
+            case ScalarType(scalar=Scalar.BOOL):
+                return bool(number)
+            case ScalarType(scalar=Scalar.DOUBLE):
+                return float(number)
+            case ScalarType(scalar=scalar) if scalar in _BITS:
+                return number
+        return self._mismatch(node, type_)
+
+    def _member_scalar(self, node: Reference, type_: Type) -> Scalar:
+        if isinstance(type_, EnumType):
+            return Scalar.I32
+        return type_.scalar if isinstance(type_, ScalarType) else self._mismatch(node, type_)
+
+    def _candidates(self, text: str) -> Sequence[Candidate]:
+        """All that ``Enum.MEMBER``, ``stem.Enum.MEMBER``, ``CONSTANT`` or ``stem.CONSTANT`` may mean."""
+        prefix, dot, name = text.rpartition(".")
+        if not dot:
+            node = self._module.names.get(name)
+            return [(self._module, node)] if isinstance(node, ConstantNode) else []
+        found: list[Candidate] = []
+        enum = self._module.find_type(prefix)
+        if isinstance(enum, EnumType):
+            found += _member(self._module.all_enums.get(enum.name), name)
+        for module in self._module.included(prefix):
+            node = module.names.get(name)
+            if isinstance(node, ConstantNode):
+                found.append((module, node))
+        return found
+
+    def _bare_member(self, text: str, type_: Type) -> Sequence[Candidate]:
+        """A member without its enum, where the declared type says which enum is meant."""
+        if not isinstance(type_, EnumType):
+            return []
+        return _member(self._module.all_enums.get(type_.name), text.rpartition(".")[2])
+
+    # Refusals.
+
+    def _spend(self, node: ValueNode, parts: int) -> None:
+        self._budget.left -= parts
+        if self._budget.left < 0:
+            self._refuse(node, "the constants are too large when written out")
+
+    def _mismatch(self, node: ValueNode, type_: Type) -> NoReturn:
+        self._refuse(node, f"a value of type {type_} was expected here, not {_KINDS[type(node)]}")
+
+    def _refuse_name(self, node: Reference, count: int) -> NoReturn:
+        if count:
+            self._refuse(node, f"'{node.text}' may mean {count} things here")
+        hint = self._module.did_you_mean(node.text, self._module.value_names())
+        self._refuse(node, f"there is no constant or enum member '{node.text}'", hint)
+
+    def _refuse(self, node: Place, message: str, hint: str = "") -> NoReturn:
+        raise Refusal(self._module.source.diagnostic(node, message, hint))
+
+
+def _member(enum: Enum | None, name: str) -> Sequence[Candidate]:
+    return [m for m in enum.members if m.name == name][:1] if enum else []
+
+
+_KINDS: dict[type, str] = {
+    Literal: "a string",
+    Integer: "a whole number",
+    Double: "a number",
+    Reference: "a name",
+    ListNode: "a list",
+    MapNode: "a map",
+}
