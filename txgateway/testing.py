@@ -1,4 +1,4 @@
-"""For tests, ours and yours: an etcd of one's own, and a registry in memory."""
+"""For tests, ours and yours: an etcd of one's own, a registry in memory, a Thrift server that does as it is told."""
 
 from __future__ import annotations
 
@@ -16,10 +16,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from attrs import frozen
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 
-from txgateway.core.instances import Instance, Instances, announced, check_service
-from txgateway.net.registry import Announcement, Changed, EndWatch, describe
+from .core.codec import exception
+from .core.codec.exception import ApplicationError
+from .core.framing import Framing, Message
+from .core.framing.framed import Framed
+from .core.instances import Instance, Instances, announced, check_service
+from .core.message import MessageType
+from .net.registry import Announcement, Changed, EndWatch, describe
 
 # An etcd that runs already, to be used instead of one of our own.
 ETCD_VARIABLE = "TXGATEWAY_TEST_ETCD"
@@ -262,3 +271,108 @@ def etcd_for_tests() -> EtcdServer | GivenEtcd:
     """The etcd that ``TXGATEWAY_TEST_ETCD`` names, else one of our own; not started yet."""
     given = os.environ.get(ETCD_VARIABLE)
     return GivenEtcd(given) if given else EtcdServer()
+
+
+@frozen
+class Raw:
+    """Bytes to send as they are, instead of a message."""
+
+    data: bytes
+
+
+class Conduct:
+    """What a scripted server may do instead of an answer."""
+
+    CLOSE = "close the connection"
+    SILENCE = "never answer"
+
+
+# What a scripted server does with a call: a result struct, an EXCEPTION, whole
+# messages, or a word of Conduct; or a function of the call that gives one of these, also later.
+Answer = bytes | ApplicationError | Message | Raw | str | Callable[[Message], Any]
+
+
+class ScriptedServer:
+    """A Thrift server that does as it is told, on a port of its own::
+
+        server = ScriptedServer({"ping": b"\\0", "fail": ApplicationError(6, "oops")})
+        yield server.start(reactor)
+        ...                       # server.instance is where it is, server.received what it got
+        yield server.stop()
+
+    Each answer goes out as soon as it is there, whatever was asked before. A method
+    that the script does not name gets no answer.
+    """
+
+    def __init__(self, script: dict[str, Answer] | None = None, framing: Callable[[], Framing] = Framed) -> None:
+        self.script: dict[str, Answer] = dict(script or {})
+        self.received: list[Message] = []
+        self.connections: list[ScriptedConnection] = []
+        # Connections that were ever made to it.
+        self.accepted = 0
+        self.framing = framing
+        self.factory = Factory.forProtocol(lambda: ScriptedConnection(self))
+        self._port: Any = None
+
+    def start(self, reactor: Any, host: str = "127.0.0.1", port: int = 0) -> Deferred[ScriptedServer]:
+        def started(listening: Any) -> ScriptedServer:
+            self._port = listening
+            return self
+
+        endpoint: Any = TCP4ServerEndpoint(reactor, port, interface=host)
+        listening: Deferred[ScriptedServer] = endpoint.listen(self.factory).addCallback(started)
+        return listening
+
+    @property
+    def instance(self) -> Instance:
+        address = self._port.getHost()
+        return Instance(address.host, address.port)
+
+    def stop(self) -> Deferred[None]:
+        """Stops listening and cuts every connection."""
+        port, self._port = self._port, None
+        stopped: Deferred[None] = maybeDeferred(port.stopListening) if port else succeed(None)
+        self.drop()
+        return stopped
+
+    def drop(self) -> None:
+        """Cuts every connection; new ones are taken."""
+        for connection in list(self.connections):
+            connection.transport.abortConnection()
+
+
+class ScriptedConnection(Protocol):
+    transport: Any
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self._server = server
+        self._framing = server.framing()
+
+    def connectionMade(self) -> None:
+        self._server.accepted += 1
+        self._server.connections.append(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._server.connections.remove(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        for message in self._framing.feed(data):
+            self._server.received.append(message)
+            self._do(self._server.script.get(message.method.decode(), Conduct.SILENCE), message)
+
+    def _do(self, answer: Any, call: Message) -> None:
+        if callable(answer):
+            maybeDeferred(answer, call).addCallback(self._do, call)
+        elif answer == Conduct.CLOSE:
+            self.transport.loseConnection()
+        elif answer != Conduct.SILENCE:
+            self.transport.write(self._bytes(answer, call))
+
+    def _bytes(self, answer: Any, call: Message) -> bytes:
+        if isinstance(answer, Raw):
+            return answer.data
+        if isinstance(answer, ApplicationError):
+            answer = call._replace(type=MessageType.EXCEPTION, payload=exception.encode(answer))
+        elif isinstance(answer, bytes):
+            answer = call._replace(type=MessageType.REPLY, payload=answer)
+        return self._framing.frame(answer)

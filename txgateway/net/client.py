@@ -1,0 +1,197 @@
+"""One connection to one instance: calls out, replies in, each call with its deadline."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer  # type: ignore[import-untyped]
+
+from ..core.connection import Connection
+from ..core.errors import DeadlineExceeded, WireError
+from ..core.message import Call, MessageType, Reply
+from .alarm import NEVER, Alarm
+from .writing import Write, writer
+
+log = Logger()
+
+# What a oneway call is answered with: an empty result, as of a void method.
+_STOP = b"\0"
+# Seconds for the last bytes to leave.
+CLOSE_WITHIN = 5.0
+
+
+class Holder(Protocol):
+    """Whoever has the call just now: the line of a pool, or a client."""
+
+    def abandon(self, pending: Pending) -> None:
+        """The caller gave up."""
+
+
+class Pending:
+    """A call on its way, and the Deferred of its reply."""
+
+    __slots__ = ("call", "deferred", "holder")
+
+    def __init__(self, call: Call, holder: Holder) -> None:
+        self.call = call
+        self.holder = holder
+        self.deferred: Deferred[Reply] = Deferred(self._cancel)
+
+    def _cancel(self, _: Deferred[Reply]) -> None:
+        self.holder.abandon(self)
+
+    def late(self) -> None:
+        self.deferred.errback(DeadlineExceeded())
+
+
+class Owner(Protocol):
+    """Whoever uses a client: a pool."""
+
+    def freed(self, client: Client) -> None:
+        """There may be room for another call; told before the caller gets its reply."""
+
+    def closed(self, client: Client) -> None:
+        """The connection is gone; told before its calls fail."""
+
+
+@implementer(IPushProducer)
+class Client(TwistedProtocol):
+    """A Twisted protocol around the pure :class:`Connection`.
+
+    A call that is given up or late closes a connection that carries one call at a time:
+    its reply, should it ever come, is not worth the wait. Where several share the
+    connection, the late reply is dropped by its sequence id, and a connection on
+    which a deadline passed takes no further calls.
+
+    :param clock: an IReactorTime.
+    """
+
+    # Twisted's type says only what every transport has; ours are connections.
+    transport: Any
+
+    def __init__(self, connection: Connection[Pending], clock: Any, owner: Owner) -> None:
+        self.carried_oneway = False
+        # When it last became idle, in the clock's seconds; the owner's to keep.
+        self.idle_since = 0.0
+        self._connection = connection
+        self._clock = clock
+        self._owner = owner
+        self._alarm = Alarm(clock, self._ring)
+        self._pending: dict[Pending, None] = {}
+        self._clogged = False
+        self._closing = False
+        self._write: Write
+
+    @property
+    def in_flight(self) -> int:
+        """Calls whose caller waits for a reply."""
+        return len(self._pending)
+
+    @property
+    def load(self) -> int:
+        """What a further call would have to wait for: calls given up are still in line."""
+        return self._connection.in_flight
+
+    @property
+    def has_room(self) -> bool:
+        return self._connection.has_room and not self._clogged and not self._closing
+
+    def send(self, pending: Pending) -> bool:
+        """Carry this call, if :attr:`has_room`.
+
+        False if the connection turned out to be dead: nothing was written, and it is closed.
+        """
+        call = pending.call
+        if not self._write(self._connection.send(call, pending)):
+            self._connection.lost()
+            self.abort()
+            return False
+        if call.oneway:
+            self.carried_oneway = True
+            pending.deferred.callback(Reply(MessageType.REPLY, call.method, _STOP))
+            return True
+        pending.holder = self
+        self._pending[pending] = None
+        self._alarm.set(call.deadline)
+        return True
+
+    def close(self) -> None:
+        """Close once what was written has left; for a connection without calls."""
+        self._closing = True
+        # A peer that takes nothing more must not hold up the end.
+        self._alarm.set(self._clock.seconds() + CLOSE_WITHIN)
+        # A producer that was once paused would hold the close up.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once, whatever is in flight."""
+        self._closing = True
+        self.transport.abortConnection()
+
+    def abandon(self, pending: Pending) -> None:
+        del self._pending[pending]
+        self._connection.forget(pending)
+        if self._connection.depth == 1:
+            self.abort()
+
+    def connectionMade(self) -> None:
+        self._write = writer(self.transport)
+        # Only to hear when more is queued than the peer takes: bounds what oneway calls pile up.
+        self.transport.registerProducer(self, True)
+        self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        try:
+            for pending, reply in self._connection.receive(data):
+                if pending is not None:
+                    del self._pending[pending]
+                self._owner.freed(self)
+                if pending is not None:
+                    pending.deferred.callback(reply)
+        except WireError as error:
+            log.warn("{peer}: {error}", peer=self.transport.getPeer(), error=error)
+            self._end(error)
+            self.abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._owner.closed(self)
+        self._end(None)
+
+    def pauseProducing(self) -> None:
+        self._clogged = True
+
+    def resumeProducing(self) -> None:
+        self._clogged = False
+        self._owner.freed(self)
+
+    def stopProducing(self) -> None:
+        """Nothing to stop: connectionLost follows."""
+
+    def _ring(self) -> None:
+        if self._closing:
+            self.abort()
+            return
+        now = self._clock.seconds()
+        late = [pending for pending in self._pending if pending.call.deadline <= now]
+        for pending in late:
+            self.abandon(pending)
+            self._connection.retiring = True
+        self._alarm.set(min((pending.call.deadline for pending in self._pending), default=NEVER))
+        for pending in late:
+            pending.late()
+        if late and not self._pending:
+            self.abort()
+
+    def _end(self, broken: WireError | None) -> None:
+        self._alarm.stop()
+        self._closing = True
+        self._pending.clear()
+        for pending, error in self._connection.lost(broken):
+            pending.deferred.errback(error)
