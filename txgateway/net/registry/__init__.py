@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
-from txgateway.core.extension import Extensions
-from txgateway.core.instances import Instance, Instances
+from ...core.extension import Extensions
+from ...core.instances import Instance, Instances
 
 Changed = Callable[[Instances], None]
 EndWatch = Callable[[], None]
@@ -77,7 +76,7 @@ class Registry(Protocol):
 
 # Builds a registry from its table of the configuration.
 # :raises ValueError: a setting is missing, unknown or wrong.
-Build = Callable[[IReactorTime, Mapping[str, Any]], Registry]
+Build = Callable[[Any, Mapping[str, Any]], Registry]
 
 registries: Extensions[Build] = Extensions(__name__)
 

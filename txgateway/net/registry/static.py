@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IReactorTime
 
-from txgateway.core.instances import Instance, Instances, check_service, parse_static
-
+from ...core.instances import Instance, Instances, check_service, parse_static
 from . import Announcement, Changed, EndWatch, describe, registries
 
 
@@ -46,7 +44,7 @@ class StaticRegistry:
 
 
 @registries.register("static")
-def build(reactor: IReactorTime, settings: Mapping[str, Any]) -> StaticRegistry:
+def build(reactor: Any, settings: Mapping[str, Any]) -> StaticRegistry:
     """``instances``: a list of ``NAME=HOST:PORT*WEIGHT``."""
     if unknown := sorted(settings.keys() - {"instances"}):
         raise ValueError(f"static registry: unknown setting {', '.join(unknown)}")
