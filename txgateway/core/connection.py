@@ -105,33 +105,32 @@ class Connection(Generic[Ticket]):
                 return self._sequence
 
     def _match(self, message: Message) -> _Waiting[Ticket] | None:
+        """Takes the call that this answers out of the line; it stays there if the answer is none."""
         if message.type not in (MessageType.REPLY, MessageType.EXCEPTION):
             raise WireError(f"a message of type {message.type.name} where a reply was due")
-        waiting = self._line.pop(message.sequence, None) or self._match_stray(message)
-        if waiting is None:
-            return None
+        sequence = message.sequence if message.sequence in self._line else self._find(message)
+        waiting = self._line.get(sequence)
         if message.type is MessageType.EXCEPTION:
             # The name in it is not checked; Kitex does not either.
             self._hear_exception(message.payload)
-        elif message.method != waiting.method:
+        elif waiting is not None and message.method != waiting.method:
             raise WireError("a reply to another method than the one called")
         else:
             self._refusing = False
+        self._line.pop(sequence, None)
         return waiting
 
-    def _match_stray(self, message: Message) -> _Waiting[Ticket] | None:
-        """A reply whose id is of no call in flight.
+    def _find(self, message: Message) -> int:
+        """The call that a message with the id of none is for; 0 if it is for a oneway call.
 
-        It may be the answer to a oneway call: an EXCEPTION, or a REPLY where the server's
-        IDL disagrees with ours. Else an EXCEPTION can only be meant for the first in line:
+        A oneway call is answered by an EXCEPTION, or by a REPLY where the server's IDL
+        disagrees with ours. Else an EXCEPTION can only be meant for the first in line:
         a server that failed early may not know the id.
         """
         if self._sent_oneway:
-            if message.type is MessageType.EXCEPTION:
-                self._hear_exception(message.payload)
-            return None
+            return 0
         if message.type is MessageType.EXCEPTION and self._line:
-            return self._line.pop(next(iter(self._line)))
+            return next(iter(self._line))
         raise WireError(f"a reply with the sequence id {message.sequence}, which no call in flight has")
 
     def _hear_exception(self, payload: bytes) -> None:
