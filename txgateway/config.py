@@ -81,8 +81,17 @@ class DiscoverySettings:
         ("kitex/registry-etcd",), _texts, "where services register, without outer slashes"
     )
     static: tuple[str, ...] = _setting((), _texts, "instances that need no etcd: NAME=HOST:PORT*WEIGHT")
-    username: str = _setting("", _text, "etcd user; empty: no authentication")
+    user: str = _setting("", _text, "etcd user; empty: no authentication")
     password: str = _setting("", _text, "etcd password")
+    ca: str = _setting("", _text, "file with the certificate that signed etcd's, for https")
+    certificate: str = _setting("", _text, "file with the client certificate, if etcd asks for one")
+    key: str = _setting("", _text, "file with the client certificate's key")
+    timeout: float = _setting(3.0, _number(0.1, 60, "seconds"), "for one request to etcd")
+    hold: float = _setting(
+        45.0,
+        _number(0, 3600, "seconds"),
+        "an instance whose lease ran out right after an outage of etcd is kept so long",
+    )
 
 
 @frozen
@@ -90,6 +99,7 @@ class UpstreamSettings:
     deadline: float = _setting(5.0, _number(0.001, 3600, "seconds"), "from a request to its answer, all tries together")
     connect_timeout: float = _setting(0.5, _number(0.001, 60, "seconds"), "for one connection to one instance")
     balancer: str = _setting("wrr", _text, "how an instance is picked")
+    transport: str = _setting("framed", _text, "how Thrift messages are framed")
     max_connections: int = _setting(256, _whole(1, 65536, "connections"), "to one instance")
     max_queue: int = _setting(1024, _whole(0, 1 << 20, "calls"), "that wait for a connection to one instance")
     connection_idle: float = _setting(

@@ -7,9 +7,10 @@ from random import Random
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -30,7 +31,7 @@ from .net.admin import AdminPages, admin_app
 from .net.http import HttpLimits, HttpRoute, PublicHandlers
 from .net.http.klein_server import KleinServer, web_site
 from .net.mapping.folder import LoadedFolder, load_folder
-from .net.pool import Pool
+from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
 from .net.upstream import Upstream, Upstreams
@@ -49,6 +50,7 @@ def build_gateway(settings: Settings, reactor: Any) -> GatewayService:
     for kind in (balancers, framings, registries):
         kind.load()
     _known("upstream.balancer", settings.upstream.balancer, balancers)
+    _known("upstream.transport", settings.upstream.transport, framings)
     return GatewayService(settings, reactor)
 
 
@@ -137,7 +139,7 @@ class GatewayService(Service):
         await self.public.listen(self._listen_on)
         for what, addresses in (("admin", self.admin_addresses), ("public", self.public.addresses)):
             for address in addresses:
-                log.info("{what} port: {address}", what=what, address=address)
+                log.info("{what} port: {address}", what=what, address=_describe(address))
 
     @property
     def admin_addresses(self) -> list[Any]:
@@ -207,7 +209,12 @@ class GatewayService(Service):
     def _routes(self) -> dict[str, Any]:
         return {
             "routes": [
-                {"verb": route.verb, "path": route.path, "service": route.plan.service, "method": route.plan.method.name}
+                {
+                    "verb": route.verb,
+                    "path": route.path,
+                    "service": route.plan.service,
+                    "method": route.plan.method.name,
+                }
                 for route in self._loaded.mapping.routes
             ]
         }
@@ -217,7 +224,14 @@ class GatewayService(Service):
 
 
 def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance], Pool]:
-    return lambda instance: Pool(reactor, instance)
+    limits = Limits(
+        connections=settings.max_connections,
+        queue=settings.max_queue,
+        connect_timeout=settings.connect_timeout,
+        idle_timeout=settings.connection_idle,
+    )
+    framing = framings[settings.transport]
+    return lambda instance: Pool(reactor, instance, limits, lambda: framing(settings.max_frame))
 
 
 def _static_registry(settings: DiscoverySettings, reactor: Any) -> StaticRegistry:
@@ -231,7 +245,20 @@ def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> Registry | None
     if not settings.etcd:
         return None
     try:
-        return registries["etcd"](reactor, {"endpoints": settings.etcd, "prefix": settings.prefix})
+        return registries["etcd"](
+            reactor,
+            {
+                "endpoints": settings.etcd,
+                "prefix": settings.prefix,
+                "user": settings.user,
+                "password": settings.password,
+                "ca": settings.ca,
+                "certificate": settings.certificate,
+                "key": settings.key,
+                "timeout": settings.timeout,
+                "hold": settings.hold,
+            },
+        )
     except ValueError as error:
         raise ConfigError(f"discovery: {error}") from None
 
@@ -241,6 +268,12 @@ def _endpoints(setting: str, texts: tuple[str, ...], reactor: Any) -> list[IStre
         return [serverFromString(reactor, text) for text in texts]
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ConfigError(f"{setting}: {', '.join(texts)}: not a Twisted endpoint string ({error})") from None
+
+
+def _describe(address: IAddress) -> str:
+    if isinstance(address, IPv4Address | IPv6Address):
+        return f"{address.host}:{address.port}"
+    return str(address)
 
 
 def _known(setting: str, name: str, extensions: Extensions[Any]) -> None:

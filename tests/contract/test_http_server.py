@@ -1,0 +1,268 @@
+"""One set of requests, told to each HTTP server: what a handler is given, and what the client gets."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.endpoints import TCP4ClientEndpoint, serverFromString
+from twisted.internet.protocol import Factory, Protocol
+
+from txgateway.core.message import Response
+from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers
+from txgateway.net.http.klein_server import KleinServer, werkzeug_rule
+
+WITHIN = 10
+
+
+class Collect(Protocol):
+    """Writes one request and keeps what comes until the other side closes."""
+
+    def __init__(self):
+        self.received = b""
+        self.closed = Deferred()
+
+    def dataReceived(self, data):
+        self.received += data
+
+    def connectionLost(self, reason):
+        self.closed.callback(self.received)
+
+
+class Server:
+    """A server under test whose handlers answer from a list and keep what they were given."""
+
+    def __init__(self, make, limits=None):
+        self.requests = []
+        self.generic = []
+        self.answer = lambda request: succeed(Response(200, ((b"content-type", b"text/plain"),), b"fine"))
+        routes = [HttpRoute("GET", "/book/query"), HttpRoute("POST", "/v:id/x"), HttpRoute("GET", "/files/*rest")]
+        self.server = make(PublicHandlers(self._route, self._generic, routes), limits or HttpLimits())
+
+    def _route(self, request):
+        self.requests.append(request)
+        return self.answer(request)
+
+    def _generic(self, request):
+        self.generic.append(request)
+        return self.answer(request)
+
+    async def connect(self):
+        port = self.server.addresses[0].port
+        return await TCP4ClientEndpoint(reactor, "127.0.0.1", port).connect(Factory.forProtocol(Collect))
+
+    async def send(self, data):
+        """The raw answer to raw bytes; the request must ask for the connection to be closed."""
+        connection = await self.connect()
+        connection.transport.write(data)
+        return await connection.closed.addTimeout(WITHIN, reactor)
+
+    async def get(self, target, headers=b"", verb=b"GET"):
+        return await self.send(
+            verb + b" " + target + b" HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n" + headers + b"\r\n"
+        )
+
+
+@pytest.fixture(params=[KleinServer], ids=["klein"])
+def make(request):
+    return request.param
+
+
+@pytest_twisted.async_yield_fixture
+async def server(make):
+    server = Server(make)
+    await server.server.listen([serverFromString(reactor, "tcp:0:interface=127.0.0.1")])
+    yield server
+    await server.server.stop_listening()
+
+
+def parts(raw):
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+    return int(status.split()[1]), headers, body
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_handler_sees_the_request_as_it_was_sent(server):
+    await server.send(
+        b"POST /a%2Fb/%FF?x=1&y=%20 HTTP/1.1\r\nHost: gw\r\nX-Thing:  two words \r\nx-thing: again\r\n"
+        b"Content-Length: 5\r\nConnection: close\r\n\r\nhello"
+    )
+    (request,) = server.requests
+    assert request.verb == "POST"
+    assert request.target == b"/a%2Fb/%FF?x=1&y=%20"
+    assert (request.path, request.query) == (b"/a%2Fb/%FF", b"x=1&y=%20")
+    assert [value for name, value in request.headers if name == b"x-thing"] == [b"two words", b"again"]
+    assert request.body == b"hello"
+    assert request.client == "127.0.0.1"
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_client_gets_status_headers_and_body_and_no_version(server):
+    server.answer = lambda request: succeed(
+        Response(404, ((b"x-a", b"1"), (b"set-cookie", b"a=b"), (b"set-cookie", b"c=d")), b"no")
+    )
+    raw = await server.get(b"/nowhere")
+    status, headers, body = parts(raw)
+    assert (status, body) == (404, b"no")
+    assert headers[b"x-a"] == b"1"
+    assert headers[b"content-length"] == b"2"
+    assert b"date" in headers
+    assert b"server" not in headers
+    assert raw.lower().count(b"set-cookie:") == 2
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/book/query",
+        b"/book/query/",
+        b"/v7/x",
+        b"/files/a/b",
+        b"/files/",
+        b"//book//query",
+        b"/",
+        b"/%70",
+        b"/f\xc3\xb6",
+        b"/\xff",
+        b"/a;b=c",
+    ],
+)
+@pytest.mark.parametrize("verb", [b"GET", b"POST", b"DELETE", b"PATCH", b"BREW"])
+@pytest_twisted.ensureDeferred
+async def test_every_path_and_verb_reaches_the_handler_unchanged(server, target, verb):
+    status, _, _ = parts(await server.get(target, b"Content-Length: 0\r\n", verb))
+    assert status == 200
+    assert [(request.verb.encode(), request.path) for request in server.requests] == [(verb, target)]
+    assert not server.generic
+
+
+@pytest.mark.parametrize("verb", [b"POST", b"GET"])
+@pytest_twisted.ensureDeferred
+async def test_json_calls_reach_their_own_handler(server, verb):
+    await server.get(b"/gateway/book/queryBook", b"Content-Length: 0\r\n", verb)
+    assert [request.path for request in server.generic] == [b"/gateway/book/queryBook"]
+    assert not server.requests
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_target_in_absolute_form_is_its_path(server):
+    await server.get(b"http://elsewhere:80/book/query?num=1")
+    await server.get(b"http://elsewhere?num=1")
+    assert [request.target for request in server.requests] == [b"/book/query?num=1", b"/?num=1"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_head_has_the_length_but_not_the_body(server):
+    status, headers, body = parts(await server.get(b"/book/query", verb=b"HEAD"))
+    assert (status, headers[b"content-length"], body) == (200, b"4", b"")
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_content_has_no_length(server):
+    server.answer = lambda request: succeed(Response(204))
+    status, headers, body = parts(await server.get(b"/book/query"))
+    assert (status, body) == (204, b"")
+    assert b"content-length" not in headers
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_client_that_leaves_cancels_its_handler(server):
+    cancelled = Deferred()
+    seen = Deferred()
+
+    def hang(request):
+        seen.callback(None)
+        return Deferred(lambda _: cancelled.callback(None)).addErrback(
+            lambda failure: failure.trap(CancelledError) and Response(499)
+        )
+
+    server.answer = hang
+    connection = await server.connect()
+    connection.transport.write(b"GET /book/query HTTP/1.1\r\nHost: gw\r\n\r\n")
+    await seen.addTimeout(WITHIN, reactor)
+    connection.transport.abortConnection()
+    await cancelled.addTimeout(WITHIN, reactor)
+
+
+@pytest_twisted.ensureDeferred
+async def test_pipelined_requests_are_answered_in_order(server):
+    answers = [Deferred(), succeed(Response(200, (), b"second"))]
+    server.answer = lambda request: answers.pop(0)
+    first = answers[0]
+    connection = await server.connect()
+    connection.transport.write(
+        b"GET /one HTTP/1.1\r\nHost: gw\r\n\r\nGET /two HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
+    )
+    reactor.callLater(0.05, first.callback, Response(200, (), b"first"))
+    received = await connection.closed.addTimeout(WITHIN, reactor)
+    assert received.index(b"first") < received.index(b"second")
+
+
+@pytest_twisted.ensureDeferred
+async def test_other_routes_are_served_after_a_swap(server):
+    server.server.serve(PublicHandlers(lambda request: succeed(Response(200, (), b"new")), server._generic, []))
+    assert parts(await server.get(b"/book/query"))[2] == b"new"
+    assert not server.requests
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_ends_with_its_answer_once_the_server_has_stopped_listening(server):
+    answer = Deferred()
+    seen = Deferred()
+    server.answer = lambda request: seen.callback(None) or answer
+    connection = await server.connect()
+    connection.transport.write(b"GET /book/query HTTP/1.1\r\nHost: gw\r\n\r\n")
+    await seen.addTimeout(WITHIN, reactor)
+    await server.server.stop_listening()
+    answer.callback(Response(200, (), b"last"))
+    status, headers, body = parts(await connection.closed.addTimeout(WITHIN, reactor))
+    assert (status, headers[b"connection"], body) == (200, b"close", b"last")
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize(("size", "status"), [(10, 200), (11, 413), (160, 413)])
+@pytest_twisted.ensureDeferred
+async def test_a_body_over_the_limit_is_refused_and_the_handler_not_called(make, size, status, chunked):
+    server = Server(make, HttpLimits(body=10))
+    await server.server.listen([serverFromString(reactor, "tcp:0:interface=127.0.0.1")])
+    body = b"x" * size
+    framing = b"Content-Length: %d\r\n\r\n%s" % (size, body)
+    if chunked:
+        framing = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body)
+    raw = await server.send(b"POST /book/insert HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n" + framing)
+    got, headers, _ = parts(raw)
+    await server.server.stop_listening()
+    assert got == status
+    assert len(server.requests) == (status == 200)
+    if status == 413:
+        assert headers[b"content-type"] == b"application/problem+json"
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest_twisted.ensureDeferred
+async def test_a_body_without_end_is_cut_off(make, chunked):
+    server = Server(make, HttpLimits(body=10))
+    await server.server.listen([serverFromString(reactor, "tcp:0:interface=127.0.0.1")])
+    framing = b"Content-Length: 100000000\r\n\r\nx"
+    if chunked:
+        framing = b"Transfer-Encoding: chunked\r\n\r\n" + b"50\r\n%s\r\n" % (b"x" * 80) * 3
+    await server.send(b"POST /book/insert HTTP/1.1\r\nHost: gw\r\n" + framing)
+    await server.server.stop_listening()
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("/book/query", "/book/query"),
+        ("/book/:id", "/book/<p0>"),
+        ("/v:id/x/:from", "/v<p0>/x/<p1>"),
+        ("/files/*rest", "/files/<path:p0>"),
+        ("/a<b", "/a%3Cb"),
+    ],
+)
+def test_the_rule_for_klein(path, rule):
+    assert werkzeug_rule(path) == rule
