@@ -159,7 +159,6 @@ def test_idle_connections_are_given_up_oldest_first(network: Network, waiting: l
     assert pool.idle == 1
     network.pump(0.1)
     assert (pool.idle, network.server.connections) == (0, [])
-    assert network.clock.getDelayedCalls() == []
 
 
 def test_a_used_connection_is_young_again(network: Network) -> None:
