@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from tests.recorded import Case, Mismatch
 from txgateway.core.balancing import Balancer, balancers
+from txgateway.core.balancing.weighted_random import alias_tables
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call
 
@@ -19,6 +21,10 @@ balancers.load()
 CALL = Call("echo", b"echo", b"\0")
 # The recorded sequences, by file, and the name that we give to that policy.
 SEQUENCES = {"wrr": "wrr", "iwrr": "iwrr"}
+# The policies whose picks are counted, by file.
+COUNTS = {"random": "random", "random_alias": "alias"}
+# Chi-square that one right policy in a thousand exceeds, by degrees of freedom.
+CHI_SQUARE = {0: 0.0, 1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47, 5: 20.52, 6: 22.46, 7: 24.32, 8: 26.12, 9: 27.88}
 
 
 def cases(folder: Path) -> Iterator[Case]:
@@ -29,6 +35,12 @@ def cases(folder: Path) -> Iterator[Case]:
                 yield from _sequence_cases(file.stem, case)
         elif file.stem == "rebalance":
             yield Case("rebalance", partial(_rebalance, recorded))
+        elif file.stem in COUNTS:
+            for case in recorded:
+                yield Case(f"{file.stem}/{case['name']}", partial(_counts, COUNTS[file.stem], case))
+        elif file.stem == "alias_tables":
+            for case in recorded:
+                yield Case(f"{file.stem}/{case['name']}", partial(_alias_tables, case))
         else:
             for case in recorded:
                 yield Case(f"{file.stem}/{case['name']}", partial(_not_built, file.stem))
@@ -60,6 +72,28 @@ def _rebalance(steps: list[dict[str, Any]]) -> Mismatch | None:
         if mismatch:
             return mismatch
     return None
+
+
+def _counts(name: str, case: dict[str, Any]) -> Mismatch | None:
+    weights, shares = case["weights"], case.get("expected_share", [])
+    instances = [Instance(f"10.0.0.{index + 1}", 8888, weight) for index, weight in enumerate(weights)]
+    # A fixed seed: what passes once passes always.
+    balancer = balancers[name](instances, Random(7))
+    if not any(weight > 0 for weight in weights):
+        return _compare([None], _picks(balancer, 1))
+    picks = Counter(_picks(balancer, case["n"]))
+    wanted = [share * case["n"] for share in shares]
+    chi_square = sum((picks[i] - want) ** 2 / want for i, want in enumerate(wanted) if want)
+    if chi_square <= CHI_SQUARE[case["df"]] and all(picks[i] == 0 for i, want in enumerate(wanted) if not want):
+        return None
+    return Mismatch(f"shares {shares}", f"{picks}: chi-square {chi_square:.1f}")
+
+
+def _alias_tables(case: dict[str, Any]) -> Mismatch | None:
+    probabilities, aliases = alias_tables(case["weights"])
+    if aliases == case["alias"] and all(abs(a - b) < 1e-12 for a, b in zip(probabilities, case["prob"], strict=True)):
+        return None
+    return Mismatch(f"{case['prob']} {case['alias']}", f"{probabilities} {aliases}")
 
 
 def _not_built(kind: str) -> Mismatch:

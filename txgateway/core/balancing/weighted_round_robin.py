@@ -37,12 +37,11 @@ def weighted_round_robin(instances: Sequence[Instance], random: Random) -> Balan
     return SmoothWeighted(live, start)
 
 
-class _Cycle(ABC):
+class Cycle(ABC):
     """Goes through instances in an order without end; passes over those excluded."""
 
-    def __init__(self, instances: Sequence[Instance], period: int) -> None:
+    def __init__(self, instances: Sequence[Instance]) -> None:
         self._instances = instances
-        self._period = period
 
     def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
         instance = self._next()
@@ -62,19 +61,19 @@ class _Cycle(ABC):
     def _next(self) -> Instance: ...
 
 
-class RoundRobin(_Cycle):
+class RoundRobin(Cycle):
     """Instances of equal weight in turn; ``start`` is the index of the first pick."""
 
     def __init__(self, instances: Sequence[Instance], start: int) -> None:
-        super().__init__(instances, len(instances))
+        super().__init__(instances)
         self._position = start - 1
 
     def _next(self) -> Instance:
-        self._position = (self._position + 1) % self._period
+        self._position = (self._position + 1) % len(self._instances)
         return self._instances[self._position]
 
 
-class SmoothWeighted(_Cycle):
+class SmoothWeighted(Cycle):
     """The smooth order over the list rotated so that index ``start`` comes first.
 
     The first pick is slot 1, as in Kitex; slot 0 comes at the end of the first cycle.
@@ -84,7 +83,8 @@ class SmoothWeighted(_Cycle):
         rotated = [*instances[start:], *instances[:start]]
         self._weights = [instance.weight for instance in rotated]
         self._total = sum(self._weights)
-        super().__init__(rotated, self._total // gcd(*self._weights))
+        super().__init__(rotated)
+        self._period = self._total // gcd(*self._weights)
         self._sums = [0] * len(rotated)
         self._slots = array("I")
         self._keeps = self._period <= MAX_SLOTS_KEPT
