@@ -1,12 +1,33 @@
-"""What many tests share: a real etcd."""
+"""What all tests share: quick ones first, properties under pytest-twisted, a real etcd."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from txgateway.testing import EtcdServer, GivenEtcd, etcd_for_tests, find_etcd
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests last, else in the order found."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Undo what pytest-twisted does to a hypothesis test.
+
+    It wraps the inner test at each call and leaves it so; with several sets of
+    parameters the wrappers would nest, and the second would wait for itself.
+    """
+    given = getattr(pyfuncitem.obj, "hypothesis", None)
+    inner_test = getattr(given, "inner_test", None)
+    try:
+        return (yield)
+    finally:
+        if given is not None:
+            given.inner_test = inner_test
 
 
 @pytest.fixture(scope="session")
