@@ -303,14 +303,12 @@ class Discovery:
         more to come. In quiet times :meth:`reconcile` moves the revision on.
         """
         for event in message.events:
-            kv = event.kv
-            held = self._held.get(kv.key)
-            if kv.mod_revision <= self.revision or (held is not None and kv.mod_revision <= held.mod_revision):
+            if event.kv.mod_revision <= self.revision:
                 continue
             if event.deleted:
-                self._drop(kv.key, now)
+                self._drop(event.kv.key, now)
             else:
-                self._put(kv)
+                self._put(event.kv)
         if message.events:
             self.revision = max(self.revision, message.events[-1].kv.mod_revision - message.fragment)
 
