@@ -22,14 +22,14 @@ from .descriptor import (
     Type,
     Value,
 )
-from .errors import Diagnostic
+from .errors import Diagnostic, Severity
 from .syntax import ConstantNode, Double, Integer, ListNode, Literal, MapNode, Reference, ValueNode
 
 if TYPE_CHECKING:
     from .idl import Place
-    from .linker import Module
+    from .linked_file import LinkedFile
 
-    Candidate = EnumMember | tuple[Module, ConstantNode]
+    Candidate = EnumMember | tuple[LinkedFile, ConstantNode]
 
 # How deep literals and the constants that they name may be inside each other, taken together.
 MAX_DEPTH = 100
@@ -38,7 +38,11 @@ _TEXTS = (Scalar.STRING, Scalar.UUID)
 
 
 class Refusal(Exception):
-    """A value that is not one of its type, or names nothing."""
+    """A value that cannot be had.
+
+    An error if it names nothing. One that is not of its type is a warning, as in thriftgo,
+    which only refuses it when code is generated: nothing but the constant is unusable.
+    """
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
@@ -55,8 +59,8 @@ class Budget:
 class Values:
     """Converts the values of one file; a constant is made when first asked for, wherever it stands."""
 
-    def __init__(self, module: Module, budget: Budget) -> None:
-        self._module = module
+    def __init__(self, file: LinkedFile, budget: Budget) -> None:
+        self._file = file
         self._budget = budget
         # A constant's value and of how many values it is made; None while it is being made.
         self._constants: dict[str, tuple[Value, int] | Refusal | None] = {}
@@ -66,22 +70,31 @@ class Values:
         name = node.name.text
         if name not in self._constants:
             self._constants[name] = None
-            self._constants[name] = self._made(node, depth)
-        known = self._constants[name]
-        if known is None:
-            self._refuse(node.name, f"the constant '{name}' leads to itself")
-        if isinstance(known, Refusal):
-            raise known
-        self._spend(node.value, known[1])
-        return known[0]
+            made = self._constants[name] = self._made(node, depth)
+        else:
+            made = self._constants[name] or self._refusal(node.name, f"the constant '{name}' leads to itself")
+            self._spend(node.value, 0 if isinstance(made, Refusal) else made[1])
+        if isinstance(made, Refusal):
+            raise made
+        return made[0]
 
     def _made(self, node: ConstantNode, depth: int) -> tuple[Value, int] | Refusal:
         left = self._budget.left
         try:
-            value = self.convert(node.value, self._module.type_of(node.type), depth)
+            value = self.convert(node.value, self._file.type_of(node.type), depth)
         except Refusal as e:
             return e
         return value, left - self._budget.left
+
+    def _constant_of(self, file: LinkedFile, node: ConstantNode, depth: int) -> Value:
+        """A constant of any file; what was made of it before is shared, but counts as ours."""
+        known = file.values._constants.get(node.name.text)
+        if file is self._file or known is None:
+            return self.constant(node, depth)
+        if isinstance(known, Refusal):
+            raise known
+        self._spend(node.value, known[1])
+        return known[0]
 
     def convert(self, node: ValueNode, type_: Type, depth: int = 0) -> Value:
         """The value that was written, as one of ``type_``; raises Refusal where it is none."""
@@ -131,15 +144,15 @@ class Values:
         if not 0 <= number < 2 * half:
             self._refuse(node, f"{number} does not fit {scalar.value}")
         # Flags such as 0x80000000 in an i32.
-        self._module.warn(node, f"{number} does not fit {scalar.value}; its bits are {number - 2 * half}")
+        self._file.warn(node, f"{number} does not fit {scalar.value}; its bits are {number - 2 * half}")
         return number - 2 * half
 
     def _enum(self, node: ValueNode, type_: EnumType) -> int:
         if not isinstance(node, Integer):
             return self._mismatch(node, type_)
-        enum = self._module.all_enums.get(type_.name)
+        enum = self._file.all_enums.get(type_.name)
         if enum and all(m.number != node.number for m in enum.members):
-            self._module.warn(node, f"no member of enum '{type_}' has the number {node.number}")
+            self._file.warn(node, f"no member of enum '{type_}' has the number {node.number}")
         return self._fitting(node, node.number, Scalar.I32)
 
     def _items(self, node: ValueNode, type_: Type) -> tuple[ValueNode, ...]:
@@ -155,7 +168,7 @@ class Values:
 
     def _struct(self, node: ValueNode, type_: StructType, depth: int) -> Value:
         # A constant of another file may be asked for as a struct that this file never saw.
-        shapes = self._module.shapes.get(type_.name)
+        shapes = self._file.shapes.get(type_.name)
         if shapes is None:
             return self._mismatch(node, type_)
         types = {s.node.name.text: s.type for s in shapes}
@@ -164,7 +177,7 @@ class Values:
             if not isinstance(key, Literal):
                 self._refuse(key, f"a field of '{type_}' was expected here, its name in quotes")
             if key.text not in types:
-                hint = self._module.did_you_mean(key.text, list(types))
+                hint = self._file.did_you_mean(key.text, list(types))
                 self._refuse(key, f"'{type_}' has no field '{key.text}'", hint)
             if key.text in values:
                 self._refuse(key, f"the field '{key.text}' is given twice")
@@ -182,10 +195,11 @@ class Values:
         target = found[0]
         if isinstance(target, EnumMember):
             return self._scalar(Integer(target.number, node.line, node.column), type_, self._member_scalar(node, type_))
-        module, constant = target
-        if module.type_of(constant.type) == type_:
-            return module.values.constant(constant, depth + 1)
-        return module.values.convert(constant.value, type_, depth + 1)
+        file, constant = target
+        if file.type_of(constant.type) == type_:
+            return self._constant_of(file, constant, depth + 1)
+        values = self if file is self._file else Values(file, self._budget)
+        return values.convert(constant.value, type_, depth + 1)
 
     def _truth(self, node: Reference, type_: Type) -> Value:
         number = int(node.text == "true")
@@ -207,23 +221,23 @@ class Values:
         """All that ``Enum.MEMBER``, ``stem.Enum.MEMBER``, ``CONSTANT`` or ``stem.CONSTANT`` may mean."""
         prefix, dot, name = text.rpartition(".")
         if not dot:
-            node = self._module.names.get(name)
-            return [(self._module, node)] if isinstance(node, ConstantNode) else []
+            node = self._file.names.get(name)
+            return [(self._file, node)] if isinstance(node, ConstantNode) else []
         found: list[Candidate] = []
-        enum = self._module.find_type(prefix)
+        enum = self._file.find_type(prefix)
         if isinstance(enum, EnumType):
-            found += _member(self._module.all_enums.get(enum.name), name)
-        for module in self._module.included(prefix):
-            node = module.names.get(name)
+            found += _member(self._file.all_enums.get(enum.name), name)
+        for file in self._file.included(prefix):
+            node = file.names.get(name)
             if isinstance(node, ConstantNode):
-                found.append((module, node))
+                found.append((file, node))
         return found
 
     def _bare_member(self, text: str, type_: Type) -> Sequence[Candidate]:
         """A member without its enum, where the declared type says which enum is meant."""
         if not isinstance(type_, EnumType):
             return []
-        return _member(self._module.all_enums.get(type_.name), text.rpartition(".")[2])
+        return _member(self._file.all_enums.get(type_.name), text.rpartition(".")[2])
 
     # Refusals.
 
@@ -237,12 +251,15 @@ class Values:
 
     def _refuse_name(self, node: Reference, count: int) -> NoReturn:
         if count:
-            self._refuse(node, f"'{node.text}' may mean {count} things here")
-        hint = self._module.did_you_mean(node.text, self._module.value_names())
-        self._refuse(node, f"there is no constant or enum member '{node.text}'", hint)
+            raise self._refusal(node, f"'{node.text}' may mean {count} things here", "", Severity.ERROR)
+        hint = self._file.did_you_mean(node.text, self._file.value_names())
+        raise self._refusal(node, f"there is no constant or enum member '{node.text}'", hint, Severity.ERROR)
 
     def _refuse(self, node: Place, message: str, hint: str = "") -> NoReturn:
-        raise Refusal(self._module.source.diagnostic(node, message, hint))
+        raise self._refusal(node, message, hint)
+
+    def _refusal(self, node: Place, message: str, hint: str = "", severity: Severity = Severity.WARNING) -> Refusal:
+        return Refusal(self._file.source.diagnostic(node, message, hint, severity))
 
 
 def _member(enum: Enum | None, name: str) -> Sequence[Candidate]:
