@@ -1,0 +1,55 @@
+"""Regular expressions of rules: RE2 in the dialect of Go."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+
+import re2
+
+
+class PatternError(ValueError):
+    """A pattern that is refused; the text says why, ``hint`` shows a way out if there is one."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+# What other dialects have and RE2 has not, and how to do without.
+_FOREIGN = (
+    (r"\(\?<?[=!]", "RE2 has no look-around"),
+    (r"\(\?>|[*+?}]\+", "RE2 has no possessive or atomic groups; it never backtracks"),
+    (r"\\[1-9]", "RE2 has no back-references"),
+    (r"\\Z", r"the end of the text is \z"),
+    (r"\\u[0-9A-Fa-f]{4}", r"a code point is written \x{4E00}"),
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def compile_pattern(pattern: str) -> Callable[[str], bool]:
+    """A function that tells whether a text holds a match of the pattern; PatternError if RE2 refuses it."""
+    # A quoted \Q...\E part is text, and so is a doubled backslash.
+    code = re.sub(r"\\Q.*?(\\E|\Z)|\\\\", "", pattern, flags=re.DOTALL)
+    if r"\C" in code:
+        # RE2 in C++ has it, Go's has not.
+        raise PatternError(r"\C is not supported")
+    options = re2.Options()
+    options.never_capture = True
+    options.log_errors = False
+    try:
+        search = re2.compile(pattern.encode("utf-8", "replace"), options).search
+    except re2.error as error:
+        raise PatternError(_reason(error), next((h for p, h in _FOREIGN if re.search(p, code)), "")) from None
+
+    def found(text: str) -> bool:
+        # Bytes that are no UTF-8 come as lone surrogates and count as one odd character each.
+        return search(text.encode("utf-8", "surrogatepass")) is not None
+
+    return found
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else ""
+    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
