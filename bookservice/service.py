@@ -1,0 +1,40 @@
+"""What the methods of ``book.thrift`` do."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from typing import Any
+
+from txgateway.core.serving import Interface
+from txgateway.net.thrift_server import load_interface
+
+from .store import Book, NotStored, Store
+
+
+def interface() -> Interface:
+    """The IDL, which is installed beside this module."""
+    with as_file(files(__package__) / "book.thrift") as path:
+        return load_interface(str(path))
+
+
+class BookService:
+    """One method for each of the IDL's, by the same name; see :mod:`txgateway.net.thrift_server`."""
+
+    def __init__(self, types: Any, store: Store) -> None:
+        """:param types: the classes of the IDL's structs."""
+        self._types = types
+        self._store = store
+
+    def queryBook(self, req: Any) -> Any:
+        """The book whose ID is the decimal text of ``Num``."""
+        book = self._store.find(str(req.Num))
+        if book is None:
+            raise self._types.BookNotFound(Msg=f"There is no book {req.Num}")
+        return self._types.QueryBookResp(ID=book.id, Title=book.title, Author=book.author, Content=book.content)
+
+    def insertBook(self, req: Any) -> Any:
+        try:
+            self._store.insert(Book(req.ID, req.Title, req.Author))
+        except NotStored as error:
+            return self._types.InsertBookResp(Ok=False, Msg=str(error))
+        return self._types.InsertBookResp(Ok=True, Msg=f"Book {req.ID} is on the shelf")

@@ -1,0 +1,238 @@
+"""The server's side of a service, without a socket: requests to invocations, outcomes to replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import evolve, frozen
+
+from .codec import exception
+from .codec.binary import EncodeError, decode, encode
+from .codec.exception import ApplicationError, Kind
+from .codec.structs import Structs, ThriftStruct, attribute
+from .descriptor import Method, Schema, Service, StructKind, StructType
+from .errors import WireError
+from .framing import Message
+from .message import MessageType
+
+# A result struct without fields: that of a void method.
+VOID = b"\0"
+
+
+class Types:
+    """The classes of an IDL file's structs, exceptions and enums, by their names in it::
+
+        types.QueryBookResp(ID="7", Title="Dune")
+        raise types.BookNotFound(Msg="no such book")
+
+    What an include declares is found by ``types["base.Base"]``.
+    """
+
+    def __init__(self, structs: Structs) -> None:
+        self._structs = structs
+
+    def __getitem__(self, name: str) -> Any:
+        """Raises KeyError."""
+        try:
+            return self._structs.named(name)
+        except KeyError:
+            return self._structs.enum_named(name)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            found = self[name]
+        except KeyError:
+            raise AttributeError(f"the IDL declares no {name}") from None
+        setattr(self, name, found)
+        return found
+
+
+class Refusal(Exception):
+    """A request that the handler never sees.
+
+    :ivar reply: what its sender is told; None if it asked for no reply.
+    """
+
+    def __init__(self, reply: Message | None) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+@frozen
+class Operation:
+    """A method with all that serving it takes, compiled once.
+
+    :ivar handle: the handler's own method.
+    :ivar absent: by attribute, in the IDL's order, what an argument is that was not sent.
+    :ivar declared: by attribute of the result, the exceptions that the handler may raise.
+    """
+
+    method: Method
+    handle: Callable[..., Any]
+    arguments: type[ThriftStruct]
+    result: type[ThriftStruct]
+    absent: tuple[tuple[str, Any], ...]
+    declared: tuple[tuple[str, type[ThriftStruct]], ...]
+
+    def read(self, payload: bytes) -> list[Any]:
+        """The arguments. Raises WireError."""
+        sent = decode(self.arguments, payload).__dict__
+        return [sent.get(name, absent) for name, absent in self.absent]
+
+    def write(self, value: Any) -> bytes:
+        """The result struct of a call that succeeded.
+
+        :raises EncodeError: this is not what the IDL declares.
+        """
+        if self.method.result is None:
+            return VOID
+        if value is None:
+            raise EncodeError("nothing was returned")
+        return self._encode(success=value)
+
+    def write_declared(self, error: BaseException) -> bytes | None:
+        """The result struct for an exception that the IDL declares; None for any other."""
+        for name, cls in self.declared:
+            if isinstance(error, cls):
+                return self._encode(**{name: error})
+        return None
+
+    def _encode(self, **values: Any) -> bytes:
+        result = self.result(**values)
+        missing = self.result.__missing__ and self.result.__missing__(result)
+        if missing:
+            raise EncodeError(f"the required field {missing} is not set")
+        return encode(result)
+
+
+@frozen
+class Invocation:
+    """One request, read: the handler is to be called, and this makes the reply of what comes of it.
+
+    A method that is declared oneway gets no reply, and any other does, whatever type its request has.
+    """
+
+    operation: Operation
+    request: Message
+    arguments: list[Any]
+
+    def call(self) -> Any:
+        """What the handler gives: a value, or one that comes later."""
+        return self.operation.handle(*self.arguments)
+
+    def succeeded(self, value: Any) -> Message | None:
+        """Raises EncodeError if this is not what the IDL declares: then it :meth:`failed`."""
+        if self.operation.method.oneway:
+            return None
+        return reply_to(self.request, self.operation.write(value))
+
+    def declared(self, error: BaseException) -> Message | None:
+        """The reply for an exception that the IDL declares; None for any other. May raise EncodeError."""
+        payload = self.operation.write_declared(error)
+        return None if payload is None else reply_to(self.request, payload)
+
+    def failed(self) -> Message | None:
+        """The reply for anything else that went wrong. What it was is for our log, not for the caller."""
+        if self.operation.method.oneway:
+            return None
+        return refusal_of(self.request, Kind.INTERNAL_ERROR, f"{self.operation.method.name} failed")
+
+
+class Dispatcher:
+    """Finds what a request asks for."""
+
+    def __init__(self, operations: dict[bytes, Operation]) -> None:
+        self._operations = operations
+
+    def read(self, request: Message) -> Invocation:
+        """
+        :raises Refusal: there is no such method, or these are not its arguments.
+        :raises WireError: this is no request at all.
+        """
+        if request.type not in (MessageType.CALL, MessageType.ONEWAY):
+            raise WireError(f"a message of type {request.type.name} where a request was due")
+        name = request.method.decode("utf-8", "replace")
+        operation = self._operations.get(request.method)
+        if operation is None:
+            # Who sends a oneway message reads no reply, and might take one for that to its next call.
+            if request.type is MessageType.ONEWAY:
+                raise Refusal(None)
+            raise Refusal(refusal_of(request, Kind.UNKNOWN_METHOD, f"unknown method {name}"))
+        try:
+            return Invocation(operation, request, operation.read(request.payload))
+        except WireError as error:
+            if operation.method.oneway:
+                raise Refusal(None) from None
+            raise Refusal(refusal_of(request, Kind.PROTOCOL_ERROR, f"the arguments of {name}: {error}")) from None
+
+
+class Interface:
+    """What a server offers: one service of an IDL.
+
+    :ivar types: the classes that a handler needs for its results and exceptions.
+    """
+
+    def __init__(self, schema: Schema, service: str | None = None) -> None:
+        """:param service: its name in the IDL; by default the last one of the file, as Kitex has it.
+
+        Raises ValueError if there is none.
+        """
+        self.schema = schema
+        self.service = _service(schema, service)
+        self._structs = Structs(schema)
+        self.types = Types(self._structs)
+
+    def bind(self, handler: object) -> Dispatcher:
+        """A handler has a method of its own for each one of the service, inherited ones included.
+
+        They are named as in the IDL; a name that Python reserves gets a ``_``: ``from_``.
+
+        :raises TypeError: the handler lacks some.
+        """
+        names = {method: attribute(method.name) for method in self.service.methods}
+        lacking = [name for name in names.values() if not callable(getattr(handler, name, None))]
+        if lacking:
+            raise TypeError(f"{type(handler).__name__} lacks {', '.join(lacking)} of {self.service.name}")
+        return Dispatcher(
+            {method.name.encode(): self._operation(method, getattr(handler, name)) for method, name in names.items()}
+        )
+
+    def _operation(self, method: Method, handle: Callable[..., Any]) -> Operation:
+        arguments, result = self._structs.arguments(method), self._structs.result(method)
+        # The classes write nothing that is not set; what an argument that was not sent
+        # reads as follows the rules of a plain struct.
+        plain = evolve(arguments.__declaration__, kind=StructKind.STRUCT)
+        return Operation(
+            method=method,
+            handle=handle,
+            arguments=arguments,
+            result=result,
+            absent=tuple(
+                (name, self._structs.rest(plain, field))
+                for name, field in zip(arguments.__names__, plain.fields, strict=True)
+            ),
+            declared=tuple(
+                (name, self._structs[field.type.name])
+                for name, field in zip(result.__names__, result.__declaration__.fields, strict=True)
+                if field.id != 0 and isinstance(field.type, StructType)
+            ),
+        )
+
+
+def reply_to(request: Message, payload: bytes) -> Message:
+    return Message(MessageType.REPLY, request.method, request.sequence, payload)
+
+
+def refusal_of(request: Message, kind: Kind, text: str) -> Message:
+    payload = exception.encode(ApplicationError(kind, text))
+    return Message(MessageType.EXCEPTION, request.method, request.sequence, payload)
+
+
+def _service(schema: Schema, name: str | None) -> Service:
+    if name is None and schema.services:
+        return schema.services[-1]
+    for service in schema.services:
+        if service.name.name == name:
+            return service
+    raise ValueError(f"{schema.file} declares no service" + (f" {name}" if name else ""))
