@@ -269,6 +269,16 @@ def service_of(prefix: str, key: bytes) -> str | None:
     return service.decode("utf-8", "replace") if service and slash and rest else None
 
 
+def foreign_prefix(key: bytes, service: str) -> str | None:
+    """The prefix of a key that looks like an instance of this service, whatever the prefix; None if it does not."""
+    prefix, slash, rest = key.decode("utf-8", "replace").rpartition(f"/{service}/")
+    try:
+        parse_address(rest)
+    except InvalidInstance:
+        return None
+    return prefix if slash else None
+
+
 def parse_static(text: str) -> tuple[str, Instance]:
     """Read ``NAME=HOST:PORT`` or ``NAME=HOST:PORT*WEIGHT``, as given on the command line.
 

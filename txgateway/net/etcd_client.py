@@ -246,6 +246,10 @@ class EtcdClient(Client):
         self._refusal: tuple[float, EtcdError] | None = None
 
     @property
+    def endpoints(self) -> tuple[str, ...]:
+        return self._access.endpoints
+
+    @property
     def endpoint(self) -> str:
         return self._access.endpoints[self._current]
 
@@ -387,14 +391,15 @@ class EtcdClient(Client):
         """A lease by its number, whoever holds it."""
         return EtcdLease(self, None, None, lease_id)
 
-    async def snapshot(self, keys: KeyRange, *, keys_only: bool = False) -> Snapshot:
-        """All keys of a range, by a linearizable read, with the leases that the parent's ``get`` drops.
+    async def snapshot(self, keys: KeyRange, *, keys_only: bool = False, limit: int = 0) -> Snapshot:
+        """The keys of a range, by a linearizable read, with the leases that the parent's ``get`` drops.
 
         :param keys_only: without their values.
+        :param limit: no more keys than that; 0: all.
         :raises EtcdError: as all calls.
         """
         assembler = GetRequestAssembler(self._url, KeySet(keys.begin, range_end=keys.end))
-        return await self._range(assembler, {"keys_only": True} if keys_only else {})
+        return await self._range(assembler, {"keys_only": keys_only, "limit": limit})
 
     async def look(self, key: bytes) -> Snapshot:
         """One key, or none, as :meth:`snapshot`."""

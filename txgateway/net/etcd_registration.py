@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,7 +47,7 @@ class Registration:
     ) -> None:
         self.key = key
         self.registered: Deferred[Announcement] = Deferred(self._give_up)
-        self.state = "registering"
+        self.state = "new"
         self.lease: EtcdLease | None = None
         self._reactor = reactor
         self._client = client
@@ -58,7 +58,8 @@ class Registration:
         # By these an old value of our own is known; few of them ever live together.
         self._leases: deque[int] = deque(maxlen=16)
         self._running: Deferred[None] | None = None
-        self._withdrawn: Deferred[None] | None = None
+        self._ending = False
+        self._withdrawn: Deferred[None] = succeed(None)
 
     def start(self) -> None:
         self._running = Deferred.fromCoroutine(self._keep())
@@ -70,7 +71,8 @@ class Registration:
 
         In this order: a key that goes with its lease looks like a service that died.
         """
-        if self._withdrawn is None:
+        if not self._ending:
+            self._ending = True
             self._withdrawn = Deferred.fromCoroutine(self._take_out())
             self._withdrawn.addErrback(lambda failure: self.log.failure("etcd: {key}", failure, key=self._name))
         waiting: Deferred[None] = Deferred()
@@ -78,7 +80,8 @@ class Registration:
         return waiting
 
     def _give_up(self, _: Deferred[Announcement]) -> None:
-        self.withdraw()
+        if not self._ending:
+            self.withdraw()
 
     # Holding
 

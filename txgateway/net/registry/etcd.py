@@ -12,10 +12,11 @@ from random import Random
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, gatherResults, succeed
 from twisted.logger import Logger
 
 from ...core.discovery import HOLD, RECONCILE_EVERY, Discovery, instances
+from ...core.etcd import EtcdError, KeyRange
 from ...core.instances import (
     DEFAULT_PREFIX,
     Instance,
@@ -24,6 +25,7 @@ from ...core.instances import (
     check_prefix,
     check_service,
     difference,
+    foreign_prefix,
     format_instance,
     instance_key,
 )
@@ -38,6 +40,9 @@ from . import Announcement, Changed, EndWatch, describe, registries
 GATHER = 0.1
 # As many keys without an instance are shown.
 DROPPED_SHOWN = 50
+# Where a service is sought that is not under our prefixes, and among how many keys.
+EVERYTHING = KeyRange(b"\0", b"\0")
+KEYS_SOUGHT = 1000
 
 
 @define(eq=False)
@@ -61,7 +66,7 @@ class EtcdRegistry:
     def __init__(
         self,
         reactor: Any,
-        access: Access,
+        client: EtcdClient,
         *,
         prefixes: Sequence[str] = (DEFAULT_PREFIX,),
         ttl: int | None = None,
@@ -72,16 +77,15 @@ class EtcdRegistry:
     ) -> None:
         if not prefixes:
             raise ValueError("etcd: at least one prefix is needed, which may be empty")
-        self.client = EtcdClient(reactor, access)
+        self._client = client
         self._reactor = reactor
-        self._access = access
         self._prefix = prefixes[0]
         self._ttl = ttl or lease_ttl(environ)
         self._environ = environ
         self._random = random or Random().random
         self._discoveries = [Discovery(prefix, hold=hold) for prefix in dict.fromkeys(prefixes)]
         self._followers = [
-            Follower(reactor, self.client, discovery, self._updated, self._random, reconcile_every)
+            Follower(reactor, client, discovery, self._updated, self._random, reconcile_every)
             for discovery in self._discoveries
         ]
         self._registrations: list[Registration] = []
@@ -89,8 +93,10 @@ class EtcdRegistry:
         self._waiting: list[Deferred[None]] = []
         self._started = False
         self._was_ready = False
-        self._stopped: Deferred[None] | None = None
         self._telling: Any = None
+        # Prefixes under which a service was found that has no instance under ours.
+        self._elsewhere: dict[str, list[str]] = {}
+        self._seeking: Deferred[None] = succeed(None)
 
     # Finding
 
@@ -124,7 +130,9 @@ class EtcdRegistry:
     def distrust(self, service: str, instance: Instance) -> None:
         for discovery in self._discoveries:
             discovery.distrust(service, instance.address)
-        self._updated()
+        if self._telling is not None:
+            self._telling.cancel()
+        self._tell_all()
 
     def _updated(self) -> None:
         if not self.ready:
@@ -139,6 +147,8 @@ class EtcdRegistry:
 
     def _tell_all(self) -> None:
         self._telling = None
+        if not self.ready:
+            return
         changed: set[str] = set()
         for discovery in self._discoveries:
             changed |= discovery.changed
@@ -155,6 +165,8 @@ class EtcdRegistry:
         watch.told = now
         if before is not None:
             self._log_change(watch.service, before, now)
+        elif not now:
+            self._seek(watch.service)
         try:
             watch.changed(now)
         except Exception:
@@ -172,6 +184,27 @@ class EtcdRegistry:
             changed=len(what.changed),
         )
 
+    def _seek(self, service: str) -> None:
+        """A service that is not there may have another prefix: say so, before somebody has to find out."""
+        if service not in self._elsewhere:
+            self._elsewhere[service] = []
+            self._seeking.addCallback(lambda _: Deferred.fromCoroutine(self._seek_elsewhere(service)))
+            self._seeking.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    async def _seek_elsewhere(self, service: str) -> None:
+        try:
+            found = await self._client.snapshot(EVERYTHING, keys_only=True, limit=KEYS_SOUGHT)
+        except EtcdError:
+            # Most likely we may not read all of it; then there is no hint.
+            return
+        ours = {discovery.prefix for discovery in self._discoveries}
+        prefixes = {foreign_prefix(kv.key, service) for kv in found.keys} - ours - {None}
+        self._elsewhere[service] = sorted(prefix for prefix in prefixes if prefix is not None)
+        for prefix in self._elsewhere[service]:
+            self.log.warn(
+                "{service} has no instance, but some under the prefix {prefix!r}", service=service, prefix=prefix
+            )
+
     # Announcing
 
     def announce(self, service: str, instance: Instance) -> Deferred[Announcement]:
@@ -180,7 +213,8 @@ class EtcdRegistry:
             key = instance_key(self._prefix, check_service(service), written)
         except ValueError:
             return fail()
-        registration = Registration(self._reactor, self.client, key, format_instance(written), self._ttl, self._random)
+        registration = Registration(self._reactor, self._client, key, format_instance(written), self._ttl, self._random)
+        self._registrations = [each for each in self._registrations if each.state != "withdrawn"]
         self._registrations.append(registration)
         registration.start()
         return registration.registered
@@ -194,18 +228,22 @@ class EtcdRegistry:
             self._telling.cancel()
             self._telling = None
         self._watches.clear()
+        while self._waiting:
+            self._waiting[0].cancel()
+        self._seeking.cancel()
         leaving = gatherResults([registration.withdraw() for registration in self._registrations])
-        return leaving.addCallback(lambda _: self.client.close())
+        return leaving.addCallback(lambda _: self._client.close())
 
     def status(self) -> dict[str, Any]:
         services = sorted({name for discovery in self._discoveries for name in discovery.services})
         return {
             "kind": "etcd",
             "ready": self.ready,
-            "endpoints": list(self._access.endpoints),
-            "endpoint": self.client.endpoint,
+            "endpoints": list(self._client.endpoints),
+            "endpoint": self._client.endpoint,
             "prefixes": [self._prefix_status(follower) for follower in self._followers],
             "services": {name: [describe(i) for i in instances(self._discoveries, name)] for name in services},
+            "elsewhere": {service: prefixes for service, prefixes in self._elsewhere.items() if prefixes},
             "announced": [
                 {"key": registration.key.decode(), "state": registration.state} for registration in self._registrations
             ],
@@ -285,7 +323,7 @@ def build(reactor: Any, settings: Mapping[str, Any]) -> EtcdRegistry:
         raise ValueError("etcd: ttl has to be whole seconds above zero")
     return EtcdRegistry(
         reactor,
-        access,
+        EtcdClient(reactor, access),
         prefixes=tuple(map(check_prefix, prefixes)),
         ttl=ttl,
         hold=_seconds(settings, "hold", HOLD, least=0.0),
