@@ -100,10 +100,12 @@ class Operation:
 
     def _encode(self, **values: Any) -> bytes:
         result = self.result(**values)
+        # First, for it finds out what is no struct at all.
+        data = encode(result)
         missing = self.result.__missing__ and self.result.__missing__(result)
         if missing:
             raise EncodeError(f"the required field {missing} is not set")
-        return encode(result)
+        return data
 
 
 @frozen

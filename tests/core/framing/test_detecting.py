@@ -1,0 +1,51 @@
+"""A server looks at each request anew."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from txgateway.core.errors import WireError
+from txgateway.core.framing import Message
+from txgateway.core.framing.buffered import Buffered
+from txgateway.core.framing.detecting import Detecting
+from txgateway.core.framing.framed import Framed
+from txgateway.core.message import MessageType
+
+PING = Message(MessageType.CALL, b"ping", 7, b"\0")
+
+
+@given(st.lists(st.sampled_from([Buffered, Framed]), min_size=1, max_size=6), st.integers(1, 30))
+def test_one_connection_may_mix_them_however_it_is_cut(kinds: list[type], size: int) -> None:
+    data = b"".join(kind().frame(PING) for kind in kinds)
+    reader = Detecting()
+    found = []
+    for at in range(0, len(data), size):
+        for message in reader.feed(data[at : at + size]):
+            assert message == PING
+            found.append(type(reader.found))
+            assert reader.frame(message) == reader.found.frame(message)
+    assert found == kinds
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", "HTTP"),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc", "TLS"),
+        (bytes.fromhex("8221070470696e6700"), "Thrift's compact protocol"),
+        (bytes.fromhex("0000000e0000000470696e67010000000700"), "Thrift's old binary protocol"),
+        (bytes.fromhex("0000001f0fff00000000000700010000"), "the header transport of Apache Thrift"),
+        (b'[1,"ping",1,7,{}]', "Thrift's JSON protocol"),
+    ],
+)
+def test_names_what_it_cannot_answer(data: bytes, words: str) -> None:
+    with pytest.raises(WireError, match=f"no request of any transport: the peer seems to speak {words}"):
+        list(Detecting().feed(data))
+
+
+def test_few_bytes_are_waited_for() -> None:
+    assert list(Detecting().feed(b"\0\0\0\x11\x80")) == []
+    with pytest.raises(WireError):
+        list(Detecting().feed(b"\0\0\0\x11\x80\0"))
