@@ -117,11 +117,21 @@ class UnusableReply(GatewayError):
 
 
 class ServiceFailed(GatewayError):
-    """The service answered with an error that its IDL does not declare (a Thrift EXCEPTION)."""
+    """The service answered with an error that its IDL does not declare (a Thrift EXCEPTION).
+
+    :ivar peer: the service's own words, for the log: no client sees them.
+    """
 
     status = 502
     title = "The service failed"
     fault = Fault.UPSTREAM
+
+    def __init__(self, detail: str = "", *, peer: str = "", **members: Any) -> None:
+        super().__init__(detail, **members)
+        self.peer = peer
+
+    def __str__(self) -> str:
+        return f"{self.detail}: {self.peer}"
 
 
 class ConnectionClosed(GatewayError):

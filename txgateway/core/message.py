@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from attrs import define, field, frozen
 
@@ -78,8 +80,12 @@ class Call:
 
 @frozen
 class Reply:
-    """A Thrift reply: REPLY with a result struct, or EXCEPTION with Thrift's own error struct."""
+    """A Thrift reply: REPLY with a result struct, or EXCEPTION with Thrift's own error struct.
+
+    :ivar info: the string keys of a TTHeader, among them those of a business status; empty over other framings.
+    """
 
     type: MessageType
     method: bytes
     payload: bytes
+    info: Mapping[str, str] = MappingProxyType({})

@@ -222,9 +222,13 @@ class Structs:
         """What the field reads as, and is written as, while nothing is set: a value that nobody can change."""
         if struct.kind is StructKind.UNION or field.requiredness is Requiredness.OPTIONAL:
             return None  # An optional field that was left out stays out, whatever its default.
-        if field.default is not None:
-            return self._constant(field.type, field.default)
-        return self._zero(field.type) if field.requiredness is Requiredness.DEFAULT else None
+        if field.default is None and field.requiredness is Requiredness.REQUIRED:
+            return None
+        return self.zero(field)
+
+    def zero(self, field: Field) -> object:
+        """What is sent for a field that was not given: its IDL default, else the zero value of its type."""
+        return self._zero(field.type) if field.default is None else self._constant(field.type, field.default)
 
     def start(self, struct: Struct, field: Field) -> Callable[[], object] | None:
         """Makes what a new instance holds in this field from the start; None if nothing.
@@ -311,7 +315,7 @@ class Structs:
             cls.thrift_spec[field.id] = (wire.number, name, *parts, False)
             steps[bytes([wire.kind]) + field.id.to_bytes(2, "big", signed=True)] = wire.walker or 3 + WIDTHS[wire.kind]
             setattr(cls, name, self.rest(struct, field))
-        if any(field.requiredness is Requiredness.REQUIRED for field in self._reachable(struct)):
+        if any(field.requiredness is Requiredness.REQUIRED for field in self._all_fields(struct)):
             cls.__missing__ = staticmethod(partial(_missing, self._checks(cls)))
 
     def _wire(self, declared: Type, field: Field) -> _Wire:
@@ -337,16 +341,21 @@ class Structs:
                 return _Wire(MAP, (keys.spec, values.spec), map_of(keys.kind, keys.walker, values.kind, values.walker))
         raise _refusal(field, f"the binary protocol here cannot carry {declared}")
 
-    def _reachable(self, struct: Struct) -> Iterator[Field]:
-        """The struct's fields and, each once, those of every struct inside it."""
-        seen, line = {struct.name}, [struct]
+    def reachable(self, *declared: Type) -> set[TypeName]:
+        """Every struct that a value of one of these types may hold, at any depth."""
+        seen: set[TypeName] = set()
+        line = list(declared)
         while line:
-            for field in line.pop().fields:
-                yield field
-                for name in inner_structs(field.type):
-                    if name not in seen:
-                        seen.add(name)
-                        line.append(self.schema.structs[name])
+            for name in inner_structs(line.pop()):
+                if name not in seen:
+                    seen.add(name)
+                    line.extend(field.type for field in self.schema.structs[name].fields)
+        return seen
+
+    def _all_fields(self, struct: Struct) -> Iterator[Field]:
+        yield from struct.fields
+        for name in self.reachable(*(field.type for field in struct.fields)):
+            yield from self.schema.structs[name].fields
 
     def _zero(self, declared: Type) -> object:
         match declared:

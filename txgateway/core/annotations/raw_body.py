@@ -1,0 +1,28 @@
+"""``api.raw_body``: the whole body as it is, both ways."""
+
+from __future__ import annotations
+
+from ..inputs import Inputs
+from ..text import written
+from . import Head, Source, Target, marks, sources, targets
+
+marks.register("api.raw_body")("the whole body")
+
+
+@sources.register("api.raw_body")
+class RawBody(Source):
+    rank = 70
+    place = "raw body"
+    whole = True
+
+    def occurrences(self, inputs: Inputs) -> list[bytes] | None:
+        body = inputs.request.body
+        return [body] if body else None
+
+
+@targets.register("api.raw_body")
+class RawResponse(Target):
+    """Then no other field is in the body."""
+
+    def put(self, value: object, head: Head) -> None:
+        head.raw = bytes(byte & 0xFF for byte in value) if isinstance(value, list) else written(value)

@@ -1,0 +1,268 @@
+"""The mapping of HTTP to Thrift as one immutable value: all routes, services and plans of the IDL.
+
+Each IDL file is compiled by itself, so that a bad one is refused without the others;
+joined, a route has one owner only, and the file that came first keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Dictionary
+from functools import cache
+from urllib.parse import unquote
+
+from attrs import evolve, field, frozen
+
+from . import annotations as known_annotations
+from .annotations import verbs
+from .annotations.legacy import modernise
+from .annotations.verb import ANY
+from .binding import is_enveloped
+from .descriptor import Annotation, Method, Position, Schema, Service
+from .errors import Diagnostic, IdlError, NotFound, VerbNotAllowed
+from .inputs import PathParameters
+from .mapping_warnings import method_warnings
+from .message import Request
+from .plan import Plan, Planner
+from .routing import BadRoute, Router, shape
+
+__all__ = ["MappedService", "Mapping", "MappingSettings", "PathParameters", "Route", "compile_service", "join"]
+
+# The plans for JSON calls of a method, in their present and in their old form.
+CallPlans = tuple[Plan, Plan | None]
+
+_NO_PARAMETERS: PathParameters = {}
+
+
+@frozen
+class MappingSettings:
+    """What the mapping takes from the configuration.
+
+    :ivar legacy: whether the old names ``agw.*`` and ``janus.*`` mean what they once did.
+    :ivar business_status: the HTTP status of a business status error.
+    """
+
+    legacy: bool = False
+    business_status: int = 500
+
+
+@frozen
+class Route:
+    """One way into a method: ``verb`` in capitals or ``ANY``, ``path`` as the IDL spells it."""
+
+    verb: str
+    path: str
+    plan: Plan
+    position: Position
+
+
+@frozen
+class MappedService:
+    """One IDL file, compiled.
+
+    :ivar name: the service's name in the registry; several services of a file share it.
+    :ivar calls: for JSON calls: a method's plans by its name, and by ``Service.method``.
+    """
+
+    name: str
+    schema: Schema
+    routes: tuple[Route, ...]
+    calls: Dictionary[str, CallPlans]
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@frozen(eq=False)
+class Mapping:
+    """All that the gateway serves; a change of an IDL makes another mapping.
+
+    :ivar services: the names in the registry of all services.
+    :ivar routes: every route, by file and in written order.
+    """
+
+    routes: tuple[Route, ...] = ()
+    services: tuple[str, ...] = ()
+    _calls: Dictionary[str, Dictionary[str, CallPlans]] = field(factory=dict)
+    _router: Router[Plan] = field(factory=Router)
+
+    def route(self, request: Request) -> tuple[Plan, PathParameters]:
+        """The plan for a request by one of the routes.
+
+        :raises NotFound: no such path.
+        :raises VerbNotAllowed: the path is known, the verb is not.
+        :raises Answered: a redirect, or the answer to OPTIONS; ``render_failure`` knows it.
+        """
+        return self._router.find(request)
+
+    def route_generic(self, request: Request) -> tuple[Plan, PathParameters]:
+        """The plan for a JSON call, ``POST /gateway/<service>/<method>``; raises NotFound or VerbNotAllowed."""
+        _, _, service, method, *more = [*request.path.split(b"/", 4), b"", b"", b""]
+        if any(more):
+            raise NotFound("A JSON call has the path /gateway/<service>/<method>")
+        call, enveloped = self._call_plans(_decoded(service), _decoded(method))
+        if request.verb != "POST":
+            raise VerbNotAllowed(("POST",), "A JSON call is a POST")
+        in_old_form = enveloped is not None and is_enveloped(request.body)
+        return (enveloped if enveloped is not None and in_old_form else call), _NO_PARAMETERS
+
+    def generic(self, service: str, method: str) -> Plan:
+        """The plan for JSON calls of a method; raises NotFound."""
+        return self._call_plans(service, method)[0]
+
+    def _call_plans(self, service: str, method: str) -> CallPlans:
+        methods = self._calls.get(service)
+        if methods is None:
+            raise NotFound(f"There is no service {service[:80]!r}")
+        if method not in methods:
+            raise NotFound(f"The service {service} has no method {method[:80]!r}")
+        return methods[method]
+
+
+def _decoded(segment: bytes) -> str:
+    return unquote(segment.decode("utf-8", "replace"))
+
+
+@cache
+def _load_annotations() -> None:
+    known_annotations.load()
+
+
+def compile_service(name: str, schema: Schema, settings: MappingSettings = MappingSettings()) -> MappedService:
+    """Compiles one IDL file.
+
+    :param name: the service's name in the registry.
+    :raises IdlError: with all that is wrong in the file.
+    """
+    _load_annotations()
+    if not schema.services:
+        raise IdlError((Diagnostic("the file declares no service", Position(schema.file, 1, 1)),))
+    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings)
+    for service in compiler.schema.services:
+        for method in service.methods:
+            compiler.add(service, method)
+    if compiler.errors:
+        raise IdlError(tuple(compiler.errors))
+    return compiler.mapped()
+
+
+class _Compiler:
+    """Gathers routes, plans and complaints of one file."""
+
+    def __init__(self, name: str, schema: Schema, settings: MappingSettings) -> None:
+        self.schema = schema
+        self.errors: list[Diagnostic] = []
+        self._name = name
+        self._planner = Planner(name, schema, settings.business_status)
+        self._owners = Owners()
+        self._routes: list[Route] = []
+        self._calls: dict[str, CallPlans] = {}
+        self._warnings: dict[Diagnostic, None] = {}
+
+    def add(self, service: Service, method: Method) -> None:
+        try:
+            plans = self._planner.call_plans(service, method)
+            # Two services of a file may share a method's name: the later has it, as in Kitex.
+            self._calls[method.name] = self._calls[f"{service.name.name}.{method.name}"] = plans
+            written = list(routes_of(method))
+            if written:
+                self._add_routes(written, self._planner.route_plan(service, method))
+            self._warnings |= dict.fromkeys(method_warnings(self.schema, method))
+        except IdlError as error:
+            self.errors += [each for each in error.diagnostics if each not in self.errors]
+
+    def _add_routes(self, written: list[tuple[str, Annotation]], plan: Plan) -> None:
+        for verb, annotation in written:
+            path = annotation.value if annotation.value.startswith("/") else f"/{annotation.value}"
+            route = Route(verb, path, plan, annotation.position)
+            try:
+                # Without the slash that was added, so that an empty path stays one.
+                shape(annotation.value)
+                taken = self._owners.take(route)
+            except BadRoute as error:
+                self.errors.append(Diagnostic(f"{plan.method.name}: {error}", annotation.position))
+                continue
+            if taken is None:
+                self._routes.append(route)
+            elif not same_method(taken, route):
+                self.errors.append(conflict(route, taken))
+
+    def mapped(self) -> MappedService:
+        return MappedService(self._name, self.schema, tuple(self._routes), self._calls, tuple(self._warnings))
+
+
+class Owners:
+    """Who has which verb of which path."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[tuple[bytes, str], ...], dict[str, Route]] = {}
+
+    def owner(self, route: Route) -> Route | None:
+        """Who has this route already; ANY and each verb are in each other's way. Raises BadRoute."""
+        for verb, owner in self._taken.get(shape(route.path), {}).items():
+            if verb == route.verb or (ANY in (verb, route.verb) and not same_method(owner, route)):
+                return owner
+        return None
+
+    def take(self, route: Route) -> Route | None:
+        """Gives the route to this one unless somebody has it, who is then returned. Raises BadRoute."""
+        owner = self.owner(route)
+        if owner is None:
+            self._taken.setdefault(shape(route.path), {})[route.verb] = route
+        return owner
+
+
+def routes_of(method: Method) -> Iterator[tuple[str, Annotation]]:
+    """Verb and annotation of every route of a method, in written order."""
+    for annotation in method.annotations:
+        if annotation.key.lower() in verbs:
+            yield verbs[annotation.key.lower()], annotation
+
+
+def same_method(one: Route, other: Route) -> bool:
+    """Whether two routes lead to one method, which an inherited one and its parent's are."""
+    first, second = one.plan.method, other.plan.method
+    return (first.declared_in, first.name) == (second.declared_in, second.name)
+
+
+def conflict(route: Route, owner: Route) -> Diagnostic:
+    message = f"{route.verb} {route.path} of {route.plan.method.name} is already a route of {owner.plan.method.name}"
+    return Diagnostic(message, route.position, hint=f"which is at {owner.position}")
+
+
+def join(services: Iterable[MappedService]) -> tuple[Mapping, tuple[IdlError, ...]]:
+    """The mapping of several files, and a refusal for each that takes what an earlier one has.
+
+    A file is refused whole. A method that a file inherits from another is no conflict: its
+    routes belong to the file that declares it.
+    """
+    services = tuple(services)
+    files = {service.schema.file for service in services}
+    joined: list[MappedService] = []
+    refused: list[IdlError] = []
+    owners = Owners()
+    for service in services:
+        routes = tuple(route for route in service.routes if not _is_inherited(route, service, files))
+        taken = [conflict(route, owner) for route in routes if (owner := owners.owner(route)) is not None]
+        if any(service.name == earlier.name for earlier in joined):
+            place = Position(service.schema.file, 1, 1)
+            taken.append(Diagnostic(f"another file serves {service.name!r} already", place))
+        if taken:
+            refused.append(IdlError(tuple(taken)))
+            continue
+        joined.append(evolve(service, routes=routes))
+        for route in routes:
+            owners.take(route)
+    return _mapping(joined), tuple(refused)
+
+
+def _is_inherited(route: Route, service: MappedService, files: set[str]) -> bool:
+    """Whether the route's method is declared in another of the files, which has the route as well."""
+    declared_in = route.plan.method.declared_in.file
+    return declared_in != service.schema.file and declared_in in files
+
+
+def _mapping(services: list[MappedService]) -> Mapping:
+    routes = tuple(route for service in services for route in service.routes)
+    router: Router[Plan] = Router()
+    for route in routes:
+        router.add(route.verb, route.path, route.plan)
+    return Mapping(routes, tuple(s.name for s in services), {s.name: s.calls for s in services}, router)

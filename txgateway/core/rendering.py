@@ -1,0 +1,311 @@
+"""render: a result to an HTTP response, compiled once per method; and a failure to problem+json."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from attrs import define
+
+from .annotations import Head, Target, marked
+from .annotations import targets as known_targets
+from .annotations.none import NONE
+from .codec import binary
+from .codec.exception import decode as decode_exception
+from .codec.structs import ThriftStruct
+from .codec.thrift_to_json import JsonWriters, ReplyStructs
+from .descriptor import Field, ListType, Method, Scalar, ScalarType, Schema, SetType, StructType, Type
+from .errors import GatewayError, ServiceFailed, UnusableReply, WireError
+from .keys import API_BODY, call_key, converts, embeds, nested_key, response_key
+from .message import Header, MessageType, Reply, Response
+from .routing import Answered
+
+Answer = Callable[[Any], Response]
+Decode = Callable[[Reply], "Result"]
+
+_JSON: Header = (b"content-type", b"application/json")
+_TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+_BYTES: Header = (b"content-type", b"application/octet-stream")
+_PROBLEM: Header = (b"content-type", b"application/problem+json")
+
+# They have no body, so nothing that says what it is either (RFC 9110, 6.4.1).
+_BODILESS = (204, 205, 304)
+
+
+@define
+class Result:
+    """What a reply says: a value, and how it is answered.
+
+    :ivar value: of the method's result type or of an exception that it declares; None if it is void.
+    """
+
+    value: Any
+    answer: Answer
+
+
+def render(result: Result) -> Response:
+    """The response for a result; raises UnusableReply if it cannot be said in HTTP and JSON."""
+    return result.answer(result.value)
+
+
+class Answers:
+    """How the results of one schema are answered, by type.
+
+    :ivar structs: the classes that replies are read into.
+    :ivar void: the body where there is no result.
+    """
+
+    void = b"{}"
+
+    def __init__(self, schema: Schema, key_of: Callable[[Field], str | None] = nested_key) -> None:
+        self.structs = ReplyStructs(schema, key_of)
+        self.writers = JsonWriters(self.structs, converts, embeds=embeds)
+
+    def answer(self, declared: Type, status: int, headers: tuple[Header, ...] = ()) -> Answer:
+        """The answer to a request by a route: the IDL's annotations decide about status, headers and body."""
+        if isinstance(declared, StructType):
+            return _struct_answer(self.structs[declared.name], self.writers, status, headers)
+        return _plain_answer(declared, self.writers, status, headers)
+
+
+class CallAnswers(Answers):
+    """How the results of JSON calls are answered: every field is in the body."""
+
+    void = b"null"
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__(schema, call_key)
+
+    def answer(self, declared: Type, status: int, headers: tuple[Header, ...] = ()) -> Answer:
+        return _plain_answer(declared, self.writers, status, headers)
+
+
+def compile_decode(answers: Answers, method: Method, service: str, business_status: int) -> Decode:
+    """Reads the replies to a method.
+
+    :param service: the service's name in the registry.
+    :param business_status: the HTTP status of a business status error.
+    """
+    return _Decoder(answers, method, service, business_status).decode
+
+
+class _Decoder:
+    """Sorts the replies to one method."""
+
+    def __init__(self, answers: Answers, method: Method, service: str, business_status: int) -> None:
+        self._cls = answers.structs.result(method)
+        self._names = {"service": service, "method": method.name}
+        self._oneway = method.oneway
+        self._business = _business_answer(business_status, self._names)
+        nothing = Response(200, (_JSON,), answers.void)
+        self._void = Result(None, lambda value: nothing) if method.result is None else None
+        self._success = None if method.result is None else answers.answer(method.result, 200)
+        attributes = list(self._cls.__names__)[-len(method.throws) :] if method.throws else []
+        self._throws = tuple(
+            # The name goes along in the head: two exceptions may have the same status and fields.
+            (attribute, answers.answer(thrown.type, 500, ((b"x-thrift-exception", str(thrown.type).encode()),)))
+            for attribute, thrown in zip(attributes, method.throws, strict=True)
+        )
+
+    def decode(self, reply: Reply) -> Result:
+        """The result in a reply.
+
+        :raises ServiceFailed: the service answered with Thrift's own error.
+        :raises UnusableReply: the reply is nothing that the IDL allows.
+        """
+        if reply.type is not MessageType.REPLY:
+            raise self._failed(reply)
+        if reply.info:
+            status = business_status(reply.info)
+            if status is not None:
+                return Result(status, self._business)
+        if self._oneway and self._void is not None:
+            return self._void
+        try:
+            held = binary.decode(self._cls, reply.payload).__dict__
+        except WireError as error:
+            raise UnusableReply(f"The reply does not fit the IDL: {error}", **self._names) from None
+        return self._result(held)
+
+    def _result(self, held: dict[str, Any]) -> Result:
+        value = held.get("success")
+        if value is not None and self._success is not None:
+            return Result(value, self._success)
+        for attribute, answer in self._throws:
+            if attribute in held:
+                return Result(held[attribute], answer)
+        if self._void is not None:
+            return self._void
+        raise UnusableReply("The reply has neither a result nor an exception that the IDL declares", **self._names)
+
+    def _failed(self, reply: Reply) -> GatewayError:
+        try:
+            error = decode_exception(reply.payload)
+        except WireError:
+            return UnusableReply("The reply is an error that cannot be read", **self._names)
+        return ServiceFailed(
+            "The service answered with an error", peer=f"{error.message} (type {error.kind})", **self._names
+        )
+
+
+@define
+class BusinessStatus:
+    """What a Kitex service says with a status error; it travels in a TTHeader alone."""
+
+    code: int
+    message: str
+    extra: Mapping[str, Any] | None
+
+
+def business_status(info: Mapping[str, str]) -> BusinessStatus | None:
+    """The status in a TTHeader's string keys; None if there is none, or 0."""
+    code = info.get("biz-status", "")
+    if not re.fullmatch(r"[+-]?[0-9]{1,10}", code, re.ASCII) or int(code) == 0:
+        return None
+    try:
+        extra = orjson.loads(info.get("biz-extra") or b"null")
+    except orjson.JSONDecodeError:
+        extra = None
+    return BusinessStatus(int(code), info.get("biz-message", ""), extra if isinstance(extra, dict) else None)
+
+
+def _business_answer(status: int, names: Mapping[str, str]) -> Answer:
+    def answer(business: BusinessStatus) -> Response:
+        return _problem(
+            "business-status",
+            "The service answered with a business status",
+            status,
+            {
+                "detail": business.message,
+                "code": business.code,
+                "message": business.message,
+                "extra": business.extra,
+                **names,
+                "retryable": False,
+            },
+        )
+
+    return answer
+
+
+def _plain_answer(declared: Type, writers: JsonWriters, status: int, headers: tuple[Header, ...]) -> Answer:
+    """The value is the JSON body, and nothing else."""
+    writer, dumps = writers.value(declared), writers.dumps(declared)
+    head = (_JSON, *headers)
+    if writer is None:
+        return lambda value: Response(status, head, dumps(value))
+    return lambda value: Response(status, head, dumps(writer(value)))
+
+
+def _struct_answer(cls: type[ThriftStruct], writers: JsonWriters, status: int, headers: tuple[Header, ...]) -> Answer:
+    """The fields of the outermost struct: each into the head, the JSON body, or both."""
+    struct = cls.__declaration__
+    declared = StructType(struct.name)
+    in_head: list[tuple[str, Target]] = []
+    in_body: list[tuple[str, str, Callable[[Any], Any]]] = []
+    for attribute, field in zip(cls.__names__, struct.fields, strict=True):
+        targets = response_targets(field, writers)
+        in_head += [(attribute, target) for target in targets]
+        key = response_key(field)
+        if key is not None and (not targets or API_BODY in field.annotations):
+            in_body.append((attribute, key, writers.field(field) or _same))
+    if not in_head and all(attribute == key for attribute, key, _ in in_body) and len(in_body) == len(struct.fields):
+        return _plain_answer(declared, writers, status, headers)
+    raw = next((field.type for field in struct.fields if "api.raw_body" in field.annotations), None)
+    dumps = writers.dumps(declared)
+    return _headed_answer(tuple(in_head), tuple(in_body), dumps, status, headers, _raw_header(raw))
+
+
+def _headed_answer(
+    in_head: tuple[tuple[str, Target], ...],
+    in_body: tuple[tuple[str, str, Callable[[Any], Any]], ...],
+    dumps: Callable[[Any], bytes],
+    status: int,
+    headers: tuple[Header, ...],
+    raw_header: Header,
+) -> Answer:
+    def answer(value: ThriftStruct) -> Response:
+        held = value.__dict__
+        head = Head()
+        for attribute, target in in_head:
+            if attribute in held:
+                target.put(held[attribute], head)
+        if head.status in _BODILESS:
+            return Response(head.status, (*headers, *head.headers))
+        if head.raw is None:
+            body = dumps({key: writer(held[attribute]) for attribute, key, writer in in_body if attribute in held})
+        else:
+            body = head.raw
+        named = any(name == b"content-type" for name, _ in head.headers)
+        kind = () if named else (_JSON if head.raw is None else raw_header,)
+        return Response(head.status or status, (*kind, *headers, *head.headers), body)
+
+    return answer
+
+
+def response_targets(field: Field, writers: JsonWriters) -> list[Target]:
+    """Where in the head of the response the field goes; an annotation that can never work is passed over."""
+    if marked(field, NONE):
+        return []
+    writer, dumps = writers.field(field) or _same, writers.dumps(field.type)
+    found = []
+    for annotation in field.annotations:
+        if annotation.key.lower() in known_targets:
+            with suppress(ValueError):
+                target = known_targets[annotation.key.lower()]
+                found.append(target(annotation.value or field.name, field.type, lambda value: dumps(writer(value))))
+    return found
+
+
+def _raw_header(declared: Type | None) -> Header:
+    match declared:
+        case ScalarType(Scalar.BINARY) | ListType() | SetType():
+            return _BYTES
+    return _TEXT
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def enveloped(answer: Answer) -> Answer:
+    """The same answer in the old form: the result's fields, ``err_code`` and ``err_msg``."""
+
+    def in_envelope(value: Any) -> Response:
+        response = answer(value)
+        failed = response.status >= 400
+        code = response.status if failed else 0
+        text = "the service answered with an exception" if failed else "success"
+        body = response.body if response.body.startswith(b"{") else b'{"result":' + response.body + b"}"
+        comma = b"" if body == b"{}" else b","
+        tail = b'%b"err_code":%d,"err_msg":"%b"}' % (comma, code, text.encode("ascii"))
+        return Response(response.status, response.headers, body[:-1] + tail)
+
+    return in_envelope
+
+
+def render_failure(error: GatewayError) -> Response:
+    """A failure as problem+json (RFC 9457); what the router answers by itself, as it is."""
+    if isinstance(error, Answered):
+        return error.response
+    members = {"detail": error.detail or error.title, **error.members, "retryable": error.retryable}
+    response = _problem(_kebab(type(error).__name__), error.title, error.status, members)
+    return Response(response.status, (*response.headers, *error.headers), response.body)
+
+
+def render_enveloped_failure(error: GatewayError) -> Response:
+    """A failure of a JSON call in the old form: its status as ``err_code``, its detail as ``err_msg``."""
+    body = orjson.dumps({"err_code": error.status, "err_msg": error.detail or error.title})
+    return Response(error.status, (_JSON, *error.headers), body)
+
+
+def _problem(kind: str, title: str, status: int, members: dict[str, Any]) -> Response:
+    document = {"type": f"urn:txgateway:problem:{kind}", "title": title, "status": status}
+    return Response(status, (_PROBLEM,), orjson.dumps(document | members))
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

@@ -1,0 +1,225 @@
+"""route: verb and path to what serves them.
+
+A route is written ``/books/:id``, ``/v:major/x`` or ``/files/*path``: a parameter takes one
+segment, or what a literal beginning leaves of it, and never nothing; the tail takes all
+that is left, nothing included. At each segment a literal is preferred to a parameter and
+that to the tail, with the longest beginning first; what leads nowhere is taken back.
+
+Segments are matched as they were sent and decoded one by one, so ``%2F`` is never a
+slash, but ``%70`` is a ``p``. A path without anything to decode or to normalise that a
+literal route names costs one look into a dictionary, however many routes there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from attrs import define, field, frozen
+
+from .annotations.verb import ANY
+from .errors import Fault, GatewayError, NotFound, VerbNotAllowed
+from .inputs import PathParameters
+from .message import Request, Response
+
+T = TypeVar("T")
+
+# In this order Allow lists them.
+_VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_NONE: PathParameters = {}
+_UNUSUAL = re.compile(rb"%|//|/\.").search
+
+
+class BadRoute(ValueError):
+    """A route that cannot be; the text says why."""
+
+
+class Answered(GatewayError):
+    """No failure, but the router's own answer: a redirect to the other spelling, or what OPTIONS asks for."""
+
+    title = "Answered by the router"
+    fault = Fault.CLIENT
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+@frozen
+class Segment:
+    """One segment of a route: a literal, which may go before the name of a parameter (``:``) or the tail (``*``)."""
+
+    literal: bytes
+    sign: str = ""
+    name: str = ""
+
+
+def parse_route(path: str) -> tuple[Segment, ...]:
+    """The segments of a route as an IDL writes it; a missing leading slash is added. Raises BadRoute."""
+    if not path:
+        raise BadRoute("a route needs a path")
+    *front, last = path.removeprefix("/").split("/")
+    segments = [_parse_segment(segment) for segment in front]
+    if any(segment.sign == "*" for segment in segments):
+        raise BadRoute("*name takes the whole tail, so it can only stand at the end")
+    return (*segments, _parse_segment(last))
+
+
+def shape(path: str) -> tuple[tuple[bytes, str], ...]:
+    """What a route matches: two whose shapes are equal differ at most in the names of their parameters."""
+    return tuple((segment.literal, segment.sign) for segment in parse_route(path))
+
+
+def _parse_segment(text: str) -> Segment:
+    literal, sign, name = re.fullmatch(r"([^:*]*)([:*]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    if ":" in name or "*" in name:
+        raise BadRoute(f"the segment {text!r} has two parameters")
+    if sign and not name:
+        raise BadRoute(f"the parameter in {text!r} has no name")
+    if sign == "*" and literal:
+        raise BadRoute(f"*{name} takes the whole tail, so it can only stand behind a slash")
+    return Segment(unquote_to_bytes(literal), sign, name)
+
+
+@define
+class _End(Generic[T]):
+    """What serves the path that ends here, by verb; and the names of its parameters, which each route chooses."""
+
+    targets: dict[str, tuple[T, tuple[str, ...]]] = field(factory=dict)
+
+
+@define
+class _Node(Generic[T]):
+    end: _End[T] = field(factory=_End)
+    literals: dict[bytes, _Node[T]] = field(factory=dict)
+    # By the literal in front of the parameter, the longest first.
+    parameters: dict[bytes, _Node[T]] = field(factory=dict)
+    tail: _End[T] | None = None
+
+
+class Router(Generic[T]):
+    """All routes of a mapping; complete once built, and only read from then on."""
+
+    def __init__(self) -> None:
+        self._root: _Node[T] = _Node()
+        # Routes without a parameter, by their path.
+        self._literal: dict[bytes, _End[T]] = {}
+
+    def add(self, verb: str, path: str, target: T) -> None:
+        """Adds a route, in place of one with the same verb and :func:`shape`. Raises BadRoute."""
+        segments = parse_route(path)
+        names = tuple(segment.name for segment in segments if segment.sign)
+        end = self._end(segments)
+        end.targets[verb] = (target, names)
+        if not names and "%" not in path:
+            self._literal[b"/" + b"/".join(segment.literal for segment in segments)] = end
+
+    def find(self, request: Request) -> tuple[T, PathParameters]:
+        """What serves the request.
+
+        :raises NotFound: no such path.
+        :raises VerbNotAllowed: the path is known, the verb is not.
+        :raises Answered: the router answers by itself.
+        """
+        path = request.path
+        if not _UNUSUAL(path):
+            end = self._literal.get(path)
+            if end is not None:
+                found = end.targets.get(request.verb)
+                if found is not None:
+                    return found[0], _NONE
+        elif path.startswith(b"/"):
+            path = normalise(path)
+        if not path.startswith(b"/"):
+            raise NotFound("There is nothing at this path")
+        return self._search(request, path)
+
+    def _search(self, request: Request, path: bytes) -> tuple[T, PathParameters]:
+        segments = tuple(map(unquote_to_bytes, path[1:].split(b"/")))
+        allowed: dict[str, None] = {}
+        for end, values in self._ends(self._root, segments, 0, ()):
+            found = _target(end, request.verb)
+            if found is not None:
+                return found[0], dict(zip(found[1], values, strict=True))
+            allowed |= dict.fromkeys(end.targets)
+        self._redirect(request, path)
+        if not allowed:
+            raise NotFound("There is nothing at this path")
+        verbs = _allowed(allowed)
+        if request.verb == "OPTIONS":
+            raise Answered(Response(204, ((b"allow", ", ".join(verbs).encode("ascii")),)))
+        raise VerbNotAllowed(verbs, f"This path does not take {request.verb[:20]}")
+
+    def _redirect(self, request: Request, path: bytes) -> None:
+        """Sends the client on if the path with its last slash added or taken away serves the verb."""
+        other = path[:-1] if path.endswith(b"/") else path + b"/"
+        segments = tuple(map(unquote_to_bytes, other[1:].split(b"/")))
+        for end, _ in self._ends(self._root, segments, 0, ()):
+            if _target(end, request.verb) is not None:
+                # 307 keeps the verb and the body; after a GET every client does the right thing with 301.
+                status = 301 if request.verb in ("GET", "HEAD") else 307
+                query = b"?" + request.query if request.query else b""
+                location = quote_from_bytes(other + query, safe="/%:@!$&'()*+,;=~?").encode("ascii")
+                raise Answered(Response(status, ((b"location", location),)))
+
+    def _end(self, segments: tuple[Segment, ...]) -> _End[T]:
+        node = self._root
+        for segment in segments:
+            if segment.sign == "*":
+                node.tail = node.tail or _End()
+                return node.tail
+            if segment.sign:
+                if segment.literal not in node.parameters:
+                    node.parameters[segment.literal] = _Node()
+                    node.parameters = dict(sorted(node.parameters.items(), key=lambda each: -len(each[0])))
+                node = node.parameters[segment.literal]
+            else:
+                node = node.literals.setdefault(segment.literal, _Node())
+        return node.end
+
+    def _ends(
+        self, node: _Node[T], segments: tuple[bytes, ...], at: int, values: tuple[bytes, ...]
+    ) -> Iterator[tuple[_End[T], tuple[bytes, ...]]]:
+        """Every end that the segments lead to, the preferred one first, with the values of its parameters."""
+        if at == len(segments):
+            if node.end.targets:
+                yield node.end, values
+            return
+        segment = segments[at]
+        if segment in node.literals:
+            yield from self._ends(node.literals[segment], segments, at + 1, values)
+        for literal, inner in node.parameters.items():
+            if len(segment) > len(literal) and segment.startswith(literal):
+                yield from self._ends(inner, segments, at + 1, (*values, segment[len(literal) :]))
+        if node.tail is not None:
+            yield node.tail, (*values, b"/".join(segments[at:]))
+
+
+def _target(end: _End[T], verb: str) -> tuple[T, tuple[str, ...]] | None:
+    """What serves the verb here; a GET route answers HEAD as well, and ANY every verb."""
+    found = end.targets.get(verb) or end.targets.get(ANY)
+    if found is None and verb == "HEAD":
+        found = end.targets.get("GET")
+    return found
+
+
+def _allowed(verbs: dict[str, None]) -> tuple[str, ...]:
+    known = {*verbs, "OPTIONS"} | ({"HEAD"} if "GET" in verbs else set())
+    return tuple(verb for verb in _VERBS if verb in known)
+
+
+def normalise(path: bytes) -> bytes:
+    """The path without empty and dot segments, in whatever spelling those come; nothing else is decoded."""
+    kept: list[bytes] = []
+    segments = path.split(b"/")[1:]
+    for segment in segments:
+        plain = unquote_to_bytes(segment) if b"%" in segment else segment
+        if plain == b"..":
+            del kept[-1:]
+        elif plain not in (b"", b"."):
+            kept.append(segment)
+    # A path that ends in a slash, or in a segment that goes away, names a folder.
+    folder = bool(segments) and unquote_to_bytes(segments[-1]) in (b"", b".", b"..")
+    return b"/" + b"/".join(kept) + (b"/" if folder and kept else b"")
