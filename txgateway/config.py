@@ -25,7 +25,7 @@ def _number(low: float, high: float, unit: str) -> Callable[[Any, str], float]:
 def _whole(low: int, high: int, unit: str) -> Callable[[Any, str], int]:
     def check(value: Any, name: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ConfigError(f"{name}: expected a whole number of {unit} from {low} to {high}, got {value!r}")
+            raise ConfigError(f"{name}: expected {unit} from {low} to {high}, got {value!r}")
         return value
 
     return check
@@ -63,7 +63,7 @@ class HttpSettings:
     )
     admin: tuple[str, ...] = _setting((), _texts, "endpoint strings of the admin port; none: no admin port")
     server: str = _setting("klein", _text, "which HTTP server serves the public port")
-    max_body: int = _setting(4 * 1024 * 1024, _whole(0, 1 << 30, "bytes"), "the largest request body")
+    max_body: int = _setting(4 * 1024 * 1024, _whole(0, 1 << 30, "a whole number of bytes"), "the largest request body")
     idle_timeout: float = _setting(60.0, _number(1, 3600, "seconds"), "an idle connection is closed after this")
     access_log: bool = _setting(True, _flag, "one log line per request")
 
@@ -72,6 +72,8 @@ class HttpSettings:
 class MappingSettings:
     idl: tuple[str, ...] = _setting((), _texts, "folders and files of annotated Thrift IDL")
     include_dirs: tuple[str, ...] = _setting((), _texts, "where includes are looked for, after the including file")
+    legacy_annotations: bool = _setting(False, _flag, "`agw.*` and `janus.*` annotations mean what they once did")
+    business_status: int = _setting(500, _whole(200, 599, "an HTTP status"), "the status of a business status error")
 
 
 @frozen
@@ -100,12 +102,12 @@ class UpstreamSettings:
     connect_timeout: float = _setting(0.5, _number(0.001, 60, "seconds"), "for one connection to one instance")
     balancer: str = _setting("wrr", _text, "how an instance is picked")
     transport: str = _setting("framed", _text, "how Thrift messages are framed")
-    max_connections: int = _setting(256, _whole(1, 65536, "connections"), "to one instance")
-    max_queue: int = _setting(1024, _whole(0, 1 << 20, "calls"), "that wait for a connection to one instance")
+    max_connections: int = _setting(256, _whole(1, 65536, "a whole number"), "to one instance")
+    max_queue: int = _setting(1024, _whole(0, 1 << 20, "a whole number"), "that wait for a connection to one instance")
     connection_idle: float = _setting(
         30.0, _number(0.1, 3600, "seconds"), "a connection without a call is closed after this"
     )
-    max_frame: int = _setting(16 * 1024 * 1024, _whole(64, 1 << 30, "bytes"), "the largest reply")
+    max_frame: int = _setting(16 * 1024 * 1024, _whole(64, 1 << 30, "a whole number of bytes"), "the largest reply")
 
 
 @frozen

@@ -9,9 +9,9 @@ Callbacks rather than a coroutine: 2.2 us against 5.2 us a request, in a budget 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.python.failure import Failure
 
 from .core.errors import GatewayError
@@ -19,6 +19,7 @@ from .core.instances import Instance
 from .core.mapping import Mapping, PathParameters
 from .core.message import Call, Reply, Request, Response
 from .core.plan import Plan
+from .core.rendering import render_enveloped_failure
 
 # As many instances may turn out to be out of reach before a request is given up.
 MAX_PICKS = 6
@@ -57,7 +58,9 @@ class Gateway:
     def handle_generic(self, request: Request) -> Deferred[Response]:
         """A JSON call, ``POST /gateway/<service>/<method>``."""
         plan, path = self.mapping.route_generic(request)
-        return self.carry(request, plan, path)
+        if not plan.enveloped:
+            return self.carry(request, plan, path)
+        return maybeDeferred(self.carry, request, plan, path).addErrback(envelop)
 
     def carry(self, request: Request, plan: Plan, path: PathParameters) -> Deferred[Response]:
         call = self.prepare(request, plan, path)
@@ -73,13 +76,19 @@ class Gateway:
         instance = upstream.pick(call, tried)
         return upstream.call(instance, call).addErrback(self.pass_over, call, (*tried, instance))
 
-    def pass_over(self, failure: Failure, call: Call, tried: tuple[Instance, ...]) -> Deferred[Reply] | Failure:
+    def pass_over(self, failure: Failure, call: Call, tried: tuple[Instance, ...]) -> Deferred[Reply]:
         """Go on to another instance if this one has certainly seen nothing of the call."""
         error = failure.value
         if isinstance(error, GatewayError) and error.not_sent and len(tried) < MAX_PICKS:
             return self.deliver(call, tried)
-        return failure
+        return fail(failure)
 
     def answer(self, reply: Reply, plan: Plan) -> Response:
         result = plan.decode(reply)
         return plan.render(result)
+
+
+def envelop(failure: Failure) -> Response:
+    """The failure of a JSON call in the old form, as that form has it; what we do not name stays a failure."""
+    failure.trap(GatewayError)
+    return render_enveloped_failure(cast(GatewayError, failure.value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService
+from twisted.application.service import Service
 from twisted.python import usage
 
 from .config import ConfigError, Settings, merge, read_settings
@@ -84,7 +84,7 @@ class Options(usage.Options):
         return read_settings(text, self._config)
 
 
-def makeService(options: Options) -> IService:
+def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
     try:

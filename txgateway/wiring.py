@@ -10,7 +10,7 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,7 +20,8 @@ from .core.balancing import balancers
 from .core.extension import Extensions
 from .core.framing import framings
 from .core.instances import Instance
-from .core.mapping import Mapping
+from .core.loading import LoadedMapping
+from .core.mapping import Mapping, MappingSettings
 from .filters import Filter, compose
 from .filters.access_log import access_log
 from .filters.deadline import deadline
@@ -30,7 +31,7 @@ from .gateway import Gateway
 from .net.admin import AdminPages, admin_app
 from .net.http import HttpLimits, HttpRoute, PublicHandlers
 from .net.http.klein_server import KleinServer, web_site
-from .net.mapping.folder import LoadedFolder, load_folder
+from .net.mapping.folder import load_folders
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
@@ -64,9 +65,9 @@ def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> lis
     ]
     if settings.http.access_log:
         # Sees failures as errors, with their reasons; they become responses further out.
-        filters.append(access_log(reactor))
+        filters.append(access_log(reactor.seconds))
     # Innermost, next to the waits that it bounds.
-    filters.append(deadline(reactor, settings.upstream.deadline))
+    filters.append(deadline(reactor.seconds, settings.upstream.deadline))
     return filters
 
 
@@ -86,7 +87,7 @@ class GatewayService(Service):
         self._static = _static_registry(settings.discovery, reactor)
         self._etcd = _etcd_registry(settings.discovery, reactor)
         self._draining = False
-        self._loaded = LoadedFolder(Mapping.empty())
+        self._loaded = LoadedMapping()
         self._in_flight = InFlight()
         self._upstreams = Upstreams(self._open_upstream)
         self._gateway = Gateway(self._loaded.mapping, self._upstreams)
@@ -95,7 +96,7 @@ class GatewayService(Service):
         self._generic = compose(filters, self._gateway.handle_generic)
         self._limits = HttpLimits(body=settings.http.max_body, idle=settings.http.idle_timeout)
         self.public = KleinServer(self._handlers(), self._limits)
-        self._admin_ports: list[IListeningPort] = []
+        self._admin_ports: list[Any] = []
 
     def startService(self) -> None:
         """Raises SystemExit if it cannot listen, so that ``twistd`` ends with the reason and status 1."""
@@ -120,7 +121,12 @@ class GatewayService(Service):
         self.public.serve(self._handlers())
 
     def _load(self) -> None:
-        loaded = self._loaded = load_folder(self._settings.mapping.idl, self._settings.mapping.include_dirs)
+        settings = self._settings.mapping
+        try:
+            compiling = MappingSettings(settings.legacy_annotations, settings.business_status)
+            loaded = self._loaded = load_folders(settings.idl, settings.include_dirs, compiling)
+        except OSError as error:
+            raise SystemExit(f"tgw: mapping.idl: {error.filename}: {error.strerror}") from None
         for diagnostic in loaded.diagnostics:
             log.warn("{diagnostic}", diagnostic=str(diagnostic))
         for service in self._static.services.keys() - set(loaded.mapping.services):
@@ -263,7 +269,7 @@ def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> Registry | None
         raise ConfigError(f"discovery: {error}") from None
 
 
-def _endpoints(setting: str, texts: tuple[str, ...], reactor: Any) -> list[IStreamServerEndpoint]:
+def _endpoints(setting: str, texts: tuple[str, ...], reactor: Any) -> list[Any]:
     try:
         return [serverFromString(reactor, text) for text in texts]
     except (ValueError, TypeError, KeyError, IndexError) as error:

@@ -37,9 +37,9 @@ def logged():
 
 
 FILTERS = {
-    "access_log": lambda: access_log(Clock()),
+    "access_log": lambda: access_log(Clock().seconds),
     "in_flight": InFlight,
-    "deadline": lambda: deadline(Clock(), 5),
+    "deadline": lambda: deadline(Clock().seconds, 5),
 }
 
 
@@ -117,7 +117,7 @@ def test_the_access_log_has_one_line_with_the_status_and_without_the_query(logge
     def handler(request):
         return succeed(outcome) if isinstance(outcome, Response) else fail(outcome)
 
-    result_of(access_log(Clock())(REQUEST, handler))
+    result_of(access_log(Clock().seconds)(REQUEST, handler))
     lines = [event for event in logged if "milliseconds" in event]
     assert [line["status"] for line in lines] == [status]
     assert lines[0]["path"] == "/book/query"
@@ -127,7 +127,7 @@ def test_the_deadline_counts_from_now():
     clock, request = Clock(), Request("GET", b"/")
     clock.advance(100)
     seen = []
-    deadline(clock, 2.5)(request, lambda request: succeed(seen.append(request.deadline)))
+    deadline(clock.seconds, 2.5)(request, lambda request: succeed(seen.append(request.deadline)))
     assert seen == [102.5]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -18,11 +18,14 @@ log = Logger()
 Outcome = TypeVar("Outcome", bound=Response | Failure)
 
 
-def access_log(clock: IReactorTime) -> Filter:
-    """Stands inside ``rescue``, where a failure is still an error with its reason."""
+def access_log(now: Callable[[], float]) -> Filter:
+    """Stands inside ``rescue``, where a failure is still an error with its reason.
+
+    :param now: the reactor's ``seconds``.
+    """
 
     def record(request: Request, handler: Handler) -> Deferred[Response]:
-        began = clock.seconds()
+        began = now()
 
         def ended(outcome: Outcome) -> Outcome:
             log.info(
@@ -32,7 +35,7 @@ def access_log(clock: IReactorTime) -> Filter:
                 # The query is left out: it may hold what no log should.
                 path=request.path.decode("ascii", "backslashreplace"),
                 status=_status(outcome),
-                milliseconds=(clock.seconds() - began) * 1000,
+                milliseconds=(now() - began) * 1000,
                 reason=_reason(outcome),
             )
             return outcome

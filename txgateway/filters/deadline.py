@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from ..core.message import Request, Response
 from . import Filter, Handler
 
 
-def deadline(clock: IReactorTime, seconds: float) -> Filter:
-    """:param seconds: from here to the answer, for all tries together."""
+def deadline(now: Callable[[], float], seconds: float) -> Filter:
+    """:param now: the reactor's ``seconds``.
+    :param seconds: from here to the answer, for all tries together.
+    """
 
     def set_deadline(request: Request, handler: Handler) -> Deferred[Response]:
-        request.deadline = clock.seconds() + seconds
+        request.deadline = now() + seconds
         return handler(request)
 
     return set_deadline

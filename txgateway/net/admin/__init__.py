@@ -9,7 +9,7 @@ import orjson
 from attrs import frozen
 from klein import Klein
 from klein.resource import KleinResource
-from twisted.web.iweb import IRequest
+from twisted.web.server import Request
 
 Status = Callable[[], dict[str, Any]]
 
@@ -33,27 +33,27 @@ def admin_app(pages: AdminPages) -> KleinResource:
     app = Klein()
 
     @app.route("/healthz", methods=["GET"])
-    def healthz(request: IRequest) -> bytes:
+    def healthz(request: Request) -> bytes:
         return _json(request, pages.health())
 
     @app.route("/readyz", methods=["GET"])
-    def readyz(request: IRequest) -> bytes:
+    def readyz(request: Request) -> bytes:
         page = pages.ready()
         if not page["ready"]:
             request.setResponseCode(503)
         return _json(request, page)
 
     @app.route("/services", methods=["GET"])
-    def services(request: IRequest) -> bytes:
+    def services(request: Request) -> bytes:
         return _json(request, pages.services())
 
     @app.route("/routes", methods=["GET"])
-    def routes(request: IRequest) -> bytes:
+    def routes(request: Request) -> bytes:
         return _json(request, pages.routes())
 
     return app.resource()
 
 
-def _json(request: IRequest, page: dict[str, Any]) -> bytes:
+def _json(request: Request, page: dict[str, Any]) -> bytes:
     request.setHeader(b"content-type", b"application/json")
     return orjson.dumps(page, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -15,7 +15,6 @@ from urllib.parse import quote_from_bytes
 from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IAddress, IListeningPort, IStreamServerEndpoint
 from twisted.web.resource import IResource
 from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
@@ -34,19 +33,20 @@ class KleinServer:
 
     def __init__(self, handlers: PublicHandlers, limits: HttpLimits) -> None:
         self._site = web_site(_GatewayResource(self._app(handlers)), limits)
-        self._ports: list[IListeningPort] = []
+        self._ports: list[Any] = []
         self._draining = False
 
     def serve(self, handlers: PublicHandlers) -> None:
         """Declare these routes instead; requests that have begun are not touched."""
         self._site.resource = _GatewayResource(self._app(handlers))
 
-    async def listen(self, endpoints: Sequence[IStreamServerEndpoint]) -> None:
+    async def listen(self, endpoints: Sequence[Any]) -> None:
+        """:param endpoints: each an IStreamServerEndpoint."""
         for endpoint in endpoints:
             self._ports.append(await endpoint.listen(self._site))
 
     @property
-    def addresses(self) -> list[IAddress]:
+    def addresses(self) -> list[Any]:
         """Where it listens: the port is the real one where the endpoint said 0."""
         return [port.getHost() for port in self._ports]
 
@@ -183,7 +183,7 @@ def read_request(web_request: WebRequest) -> Request:
             for name, values in web_request.requestHeaders.getAllRawHeaders()
             for value in values
         ),
-        body=web_request.content.read(),
+        body=web_request.content.read() if web_request.content else b"",
         client=getattr(web_request.getClientAddress(), "host", ""),
     )
 

@@ -1,0 +1,1 @@
+"""Where the IDL comes from: one file per source."""
