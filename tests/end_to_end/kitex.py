@@ -33,6 +33,7 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 30.0
 CLIENT_TIMEOUT = 60.0
 
+PREFIX = "kitex/registry-etcd"
 TRANSPORTS = ("framed", "buffered", "ttheader", "ttheader-framed", "mux")
 
 
@@ -193,7 +194,7 @@ class Program:
 class KitexServer(Program):
     """A Kitex server of ``tests/kitex/idl/bench.thrift``; it listens when this returns.
 
-    :param etcd: URL to register with; then it is also registered when this returns.
+    :param etcd: URL to register with, under the prefix; then it is also registered when this returns.
     :param lease: seconds that its registration outlives it, when it dies without a word.
     :param delay: seconds that each call takes.
     """
@@ -203,6 +204,7 @@ class KitexServer(Program):
         binaries: Path,
         *,
         etcd: str | None = None,
+        prefix: str = PREFIX,
         name: str = "bench",
         weight: int = 10,
         mux: bool = False,
@@ -212,7 +214,7 @@ class KitexServer(Program):
     ) -> None:
         options = [f"-addr={address}", f"-name={name}", f"-weight={weight}", f"-mux={mux}".lower(), f"-delay={delay}s"]
         if etcd is not None:
-            options.append(f"-etcd={etcd}")
+            options += [f"-etcd={etcd}", f"-prefix={prefix}"]
         super().__init__([binaries / "server", *options], {"KITEX_ETCD_REGISTRY_LEASE_TTL": str(lease)})
         try:
             self.address = self.line("listening ")
@@ -242,6 +244,7 @@ class KitexLoop(Program):
         binaries: Path,
         etcd: str,
         *,
+        prefix: str = PREFIX,
         transport: str = "framed",
         concurrency: int = 4,
         pause: float = 0.002,
@@ -249,8 +252,8 @@ class KitexLoop(Program):
         refresh: float = 5.0,
         name: str = "book",
     ) -> None:
-        options = [f"-etcd={etcd}", f"-name={name}", f"-transport={transport}", f"-concurrency={concurrency}"]
-        options += [f"-loop={seconds}", f"-pause={pause}s", f"-refresh={refresh}s"]
+        options = [f"-etcd={etcd}", f"-prefix={prefix}", f"-name={name}", f"-transport={transport}"]
+        options += [f"-concurrency={concurrency}", f"-loop={seconds}", f"-pause={pause}s", f"-refresh={refresh}s"]
         super().__init__([binaries / "client", *options])
         try:
             self.line("querying")
@@ -265,9 +268,17 @@ class KitexLoop(Program):
         return self.json()
 
 
-def call_book(binaries: Path, etcd: str, *options: str, transport: str = "framed") -> list[dict[str, Any]]:
+def call_book(
+    binaries: Path, etcd: str, *options: str, prefix: str = PREFIX, transport: str = "framed"
+) -> list[dict[str, Any]]:
     """Let a Kitex client query and insert books; returns its JSON lines, the last one ``{"errors": N}``."""
-    command: list[str | Path] = [binaries / "client", f"-etcd={etcd}", f"-transport={transport}", *options]
+    command: list[str | Path] = [
+        binaries / "client",
+        f"-etcd={etcd}",
+        f"-prefix={prefix}",
+        f"-transport={transport}",
+        *options,
+    ]
     done = subprocess.run(
         command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=CLIENT_TIMEOUT, check=False
     )
