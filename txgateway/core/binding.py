@@ -22,7 +22,7 @@ from .codec.walking import DEPTH
 from .descriptor import Field, Method, Requiredness, Scalar, ScalarType, StructKind, StructType, TypeName
 from .errors import BadRequest
 from .inputs import BodyKind, Inputs, PathParameters, parse_json
-from .keys import API_BODY, API_FORM, call_argument_key, converts, embeds, nested_key, request_keys
+from .keys import API_BODY, call_argument_key, converts, embeds, nested_key, request_keys
 from .message import Request
 from .misfit import Misfit, Missing
 from .text import scalar_reader
@@ -233,7 +233,7 @@ def _body_reader(fields: list[Field]) -> Callable[[Inputs], None]:
     needs = _BodyNeeds(
         json=any(request_keys(field) and not _is_whole(field) for field in fields),
         plain=any(_is_of_body(field) for field in fields),
-        raw=any("api.raw_body" in field.annotations for field in fields),
+        raw=any(source.of_body and source.whole for field in fields for source in _sources(field)),
     )
 
     def read(inputs: Inputs) -> None:
@@ -255,7 +255,8 @@ def _body_reader(fields: list[Field]) -> Callable[[Inputs], None]:
 
 def _is_of_body(field: Field) -> bool:
     """Whether the body is where the field is expected, not only where it is looked for at last."""
-    return not _sources(field) or API_BODY in field.annotations or API_FORM in field.annotations
+    sources = _sources(field)
+    return not sources or any(source.of_body and not source.whole for source in sources)
 
 
 def _is_whole(field: Field) -> bool:

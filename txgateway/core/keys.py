@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .annotations import keys, marked
+from .annotations.body_dynamic import BODY_DYNAMIC
 from .annotations.js_conv import JS_CONV
 from .annotations.none import NONE
 from .descriptor import Field
 
 API_BODY, API_FORM, API_KEY, GO_TAG = "api.body", "api.form", "api.key", "go.tag"
-BODY_DYNAMIC = "agw.body_dynamic"
 
 
 def nested_key(field: Field) -> str | None:

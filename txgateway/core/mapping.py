@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from . import annotations as known_annotations
 from .annotations import verbs
-from .annotations.legacy import modernise
+from .annotations.agw import modernise
 from .annotations.verb import ANY
 from .binding import is_enveloped
 from .descriptor import Annotation, Method, Position, Schema, Service

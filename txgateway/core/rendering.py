@@ -17,7 +17,7 @@ from .codec import binary
 from .codec.exception import decode as decode_exception
 from .codec.structs import ThriftStruct
 from .codec.thrift_to_json import JsonWriters, ReplyStructs
-from .descriptor import Field, ListType, Method, Scalar, ScalarType, Schema, SetType, StructType, Type
+from .descriptor import Field, Method, Schema, StructType, Type
 from .errors import GatewayError, ServiceFailed, UnusableReply, WireError
 from .keys import API_BODY, call_key, converts, embeds, nested_key, response_key
 from .message import Header, MessageType, Reply, Response
@@ -27,8 +27,6 @@ Answer = Callable[[Any], Response]
 Decode = Callable[[Reply], "Result"]
 
 _JSON: Header = (b"content-type", b"application/json")
-_TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
-_BYTES: Header = (b"content-type", b"application/octet-stream")
 _PROBLEM: Header = (b"content-type", b"application/problem+json")
 
 # They have no body, so nothing that says what it is either (RFC 9110, 6.4.1).
@@ -214,9 +212,7 @@ def _struct_answer(cls: type[ThriftStruct], writers: JsonWriters, status: int, h
             in_body.append((attribute, key, writers.field(field) or _same))
     if not in_head and all(attribute == key for attribute, key, _ in in_body) and len(in_body) == len(struct.fields):
         return _plain_answer(declared, writers, status, headers)
-    raw = next((field.type for field in struct.fields if "api.raw_body" in field.annotations), None)
-    dumps = writers.dumps(declared)
-    return _headed_answer(tuple(in_head), tuple(in_body), dumps, status, headers, _raw_header(raw))
+    return _headed_answer(tuple(in_head), tuple(in_body), writers.dumps(declared), status, headers)
 
 
 def _headed_answer(
@@ -225,7 +221,6 @@ def _headed_answer(
     dumps: Callable[[Any], bytes],
     status: int,
     headers: tuple[Header, ...],
-    raw_header: Header,
 ) -> Answer:
     def answer(value: ThriftStruct) -> Response:
         held = value.__dict__
@@ -235,13 +230,12 @@ def _headed_answer(
                 target.put(held[attribute], head)
         if head.status in _BODILESS:
             return Response(head.status, (*headers, *head.headers))
-        if head.raw is None:
+        body = head.body
+        if body is None:
             body = dumps({key: writer(held[attribute]) for attribute, key, writer in in_body if attribute in held})
-        else:
-            body = head.raw
-        named = any(name == b"content-type" for name, _ in head.headers)
-        kind = () if named else (_JSON if head.raw is None else raw_header,)
-        return Response(head.status or status, (*kind, *headers, *head.headers), body)
+        if not any(name == b"content-type" for name, _ in head.headers):
+            head.headers.insert(0, (b"content-type", head.media_type))
+        return Response(head.status or status, (*headers, *head.headers), body)
 
     return answer
 
@@ -258,13 +252,6 @@ def response_targets(field: Field, writers: JsonWriters) -> list[Target]:
                 target = known_targets[annotation.key.lower()]
                 found.append(target(annotation.value or field.name, field.type, lambda value: dumps(writer(value))))
     return found
-
-
-def _raw_header(declared: Type | None) -> Header:
-    match declared:
-        case ScalarType(Scalar.BINARY) | ListType() | SetType():
-            return _BYTES
-    return _TEXT
 
 
 def _same(value: Any) -> Any:

@@ -30,16 +30,17 @@ class Source(ABC):
         written order. The JSON body, which is no source of text, comes between those
         below and those above :data:`JSON_RANK`.
     :cvar place: how a message calls it.
-    :cvar of_body: it is a name inside the body and nothing else.
+    :cvar of_body: it is the body, or something in it.
+    :cvar whole: the text is all there is of its kind, so that nothing in it separates items,
+        and a field that has such a source is not looked up in a JSON body.
     :cvar trims: blanks around the items of a list are no part of them.
-    :cvar whole: the text is one value, even for a list: nothing in it separates items.
     """
 
     rank: ClassVar[int]
     place: ClassVar[str]
     of_body: ClassVar[bool] = False
-    trims: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    trims: ClassVar[bool] = False
 
     def __init__(self, key: str) -> None:
         self.name = key
@@ -58,12 +59,14 @@ class Head:
     """The parts of a response that fields set, besides the JSON body.
 
     :ivar status: 0 as long as no field has set it.
-    :ivar raw: the body as it is to be sent, instead of JSON.
+    :ivar body: the body as it is to be sent, instead of JSON.
+    :ivar media_type: what that body is, if no header says so.
     """
 
     status: int = 0
     headers: list[Header] = field(factory=list)
-    raw: bytes | None = None
+    body: bytes | None = None
+    media_type: bytes = b"application/json"
 
 
 class Target(ABC):

@@ -12,6 +12,7 @@ class Form(Source):
 
     rank = 20
     place = "form field"
+    of_body = True
 
     def occurrences(self, inputs: Inputs) -> list[bytes] | None:
         found = inputs.form.get(self.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..descriptor import Scalar, ScalarType
 from ..inputs import Inputs
 from ..text import written
 from . import Head, Source, Target, marks, sources, targets
@@ -13,6 +14,7 @@ marks.register("api.raw_body")("the whole body")
 class RawBody(Source):
     rank = 70
     place = "raw body"
+    of_body = True
     whole = True
 
     def occurrences(self, inputs: Inputs) -> list[bytes] | None:
@@ -25,4 +27,9 @@ class RawResponse(Target):
     """Then no other field is in the body."""
 
     def put(self, value: object, head: Head) -> None:
-        head.raw = bytes(byte & 0xFF for byte in value) if isinstance(value, list) else written(value)
+        if isinstance(value, list):
+            head.body = bytes(byte & 0xFF for byte in value)
+        else:
+            head.body = written(value)
+        is_text = self.declared == ScalarType(Scalar.STRING, self.declared.annotations)
+        head.media_type = b"text/plain; charset=utf-8" if is_text else b"application/octet-stream"

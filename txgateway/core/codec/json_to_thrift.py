@@ -39,7 +39,7 @@ class JsonReaders:
     :param key_of: the JSON key of a field inside a nested struct; None: JSON does not see it.
     :param converts: whether a number may also come as text (``api.js_conv``).
     :param digits: whether every integer may come as text, annotated or not.
-    :param embeds: whether a string field takes any JSON value, as its text (``agw.body_dynamic``).
+    :param embeds: whether a string field takes any JSON value, as its text (``tgw.body_dynamic``).
     """
 
     def __init__(

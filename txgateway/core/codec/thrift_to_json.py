@@ -77,7 +77,7 @@ class JsonWriters:
     """What turns the values of :class:`ReplyStructs` into values that orjson writes.
 
     :param converts: whether an i64 is to be text (``api.js_conv``).
-    :param embeds: whether a string's text is JSON and stands there as such (``agw.body_dynamic``).
+    :param embeds: whether a string's text is JSON and stands there as such (``tgw.body_dynamic``).
     """
 
     def __init__(
