@@ -11,6 +11,7 @@ from twisted.python import usage
 
 from txgateway.core.instances import DEFAULT_PREFIX, DEFAULT_WEIGHT, check_prefix, check_service
 from txgateway.net.registry import Registry, registries
+from txgateway.net.termination import exit_cleanly_on_sigterm
 from txgateway.net.thrift_server import ThriftService
 
 from .service import BookService, interface
@@ -67,6 +68,7 @@ class Books(ThriftService):
 def makeService(options: Options) -> Books:
     from twisted.internet import reactor
 
+    exit_cleanly_on_sigterm(reactor)
     idl = interface()
     return Books(
         reactor,

@@ -9,6 +9,7 @@ from twisted.application.service import Service
 from twisted.python import usage
 
 from .config import ConfigError, Settings, merge, read_settings
+from .net.termination import exit_cleanly_on_sigterm
 from .wiring import build_gateway
 
 
@@ -87,6 +88,7 @@ class Options(usage.Options):
 def makeService(options: Options) -> Service:
     from twisted.internet import reactor
 
+    exit_cleanly_on_sigterm(reactor)
     try:
         return build_gateway(options.settings, reactor)
     except ConfigError as error:
