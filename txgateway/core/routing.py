@@ -13,8 +13,7 @@ literal route names costs one look into a dictionary, however many routes there 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from attrs import define, field, frozen
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 # In this order Allow lists them.
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_NONE: PathParameters = {}
+_NO_PARAMETERS: PathParameters = {}
 _UNUSUAL = re.compile(rb"%|//|/\.").search
 
 
@@ -129,40 +128,44 @@ class Router(Generic[T]):
             if end is not None:
                 found = end.targets.get(request.verb)
                 if found is not None:
-                    return found[0], _NONE
+                    return found[0], _NO_PARAMETERS
         elif path.startswith(b"/"):
             path = normalise(path)
         if not path.startswith(b"/"):
             raise NotFound("There is nothing at this path")
-        return self._search(request, path)
+        return self._first(path, request.verb) or self._refuse(path, request)
 
-    def _search(self, request: Request, path: bytes) -> tuple[T, PathParameters]:
-        segments = tuple(map(unquote_to_bytes, path[1:].split(b"/")))
-        allowed: dict[str, None] = {}
-        for end, values in self._ends(self._root, segments, 0, ()):
-            found = _target(end, request.verb)
-            if found is not None:
-                return found[0], dict(zip(found[1], values, strict=True))
-            allowed |= dict.fromkeys(end.targets)
-        self._redirect(request, path)
-        if not allowed:
+    def _first(self, path: bytes, verb: str) -> tuple[T, PathParameters] | None:
+        """What serves the verb at a normalised path; where nothing serves HEAD, GET does."""
+        segments = path[1:].split(b"/")
+        if b"%" in path:
+            segments = list(map(unquote_to_bytes, segments))
+        values: list[bytes] = []
+        found = _descend(self._root, segments, 0, verb, values)
+        if found is None and verb == "HEAD":
+            return self._first(path, "GET")
+        return found and (found[0], dict(zip(found[1], values, strict=True)))
+
+    def _refuse(self, path: bytes, request: Request) -> NoReturn:
+        """Raises what the request gets whose verb nothing serves at its path."""
+        self._redirect(path, request)
+        verbs = tuple(verb for verb in _VERBS if verb != "OPTIONS" and self._first(path, verb) is not None)
+        if not verbs:
             raise NotFound("There is nothing at this path")
-        verbs = _allowed(allowed)
+        allowed = (*verbs, "OPTIONS")
         if request.verb == "OPTIONS":
-            raise Answered(Response(204, ((b"allow", ", ".join(verbs).encode("ascii")),)))
-        raise VerbNotAllowed(verbs, f"This path does not take {request.verb[:20]}")
+            raise Answered(Response(204, ((b"allow", ", ".join(allowed).encode("ascii")),)))
+        raise VerbNotAllowed(allowed, f"This path does not take {request.verb[:20]}")
 
-    def _redirect(self, request: Request, path: bytes) -> None:
+    def _redirect(self, path: bytes, request: Request) -> None:
         """Sends the client on if the path with its last slash added or taken away serves the verb."""
         other = path[:-1] if path.endswith(b"/") else path + b"/"
-        segments = tuple(map(unquote_to_bytes, other[1:].split(b"/")))
-        for end, _ in self._ends(self._root, segments, 0, ()):
-            if _target(end, request.verb) is not None:
-                # 307 keeps the verb and the body; after a GET every client does the right thing with 301.
-                status = 301 if request.verb in ("GET", "HEAD") else 307
-                query = b"?" + request.query if request.query else b""
-                location = quote_from_bytes(other + query, safe="/%:@!$&'()*+,;=~?").encode("ascii")
-                raise Answered(Response(status, ((b"location", location),)))
+        if other and self._first(other, request.verb) is not None:
+            # 307 keeps the verb and the body; after a GET every client does the right thing with 301.
+            status = 301 if request.verb in ("GET", "HEAD") else 307
+            query = b"?" + request.query if request.query else b""
+            location = quote_from_bytes(other + query, safe="/%:@!$&'()*+,;=~?").encode("ascii")
+            raise Answered(Response(status, ((b"location", location),)))
 
     def _end(self, segments: tuple[Segment, ...]) -> _End[T]:
         node = self._root
@@ -179,35 +182,41 @@ class Router(Generic[T]):
                 node = node.literals.setdefault(segment.literal, _Node())
         return node.end
 
-    def _ends(
-        self, node: _Node[T], segments: tuple[bytes, ...], at: int, values: tuple[bytes, ...]
-    ) -> Iterator[tuple[_End[T], tuple[bytes, ...]]]:
-        """Every end that the segments lead to, the preferred one first, with the values of its parameters."""
-        if at == len(segments):
-            if node.end.targets:
-                yield node.end, values
-            return
-        segment = segments[at]
-        if segment in node.literals:
-            yield from self._ends(node.literals[segment], segments, at + 1, values)
-        for literal, inner in node.parameters.items():
-            if len(segment) > len(literal) and segment.startswith(literal):
-                yield from self._ends(inner, segments, at + 1, (*values, segment[len(literal) :]))
-        if node.tail is not None:
-            yield node.tail, (*values, b"/".join(segments[at:]))
+
+def _descend(
+    node: _Node[T], segments: list[bytes], at: int, verb: str, values: list[bytes]
+) -> tuple[T, tuple[str, ...]] | None:
+    """What serves the verb behind these segments; ``values`` then holds those of its parameters.
+
+    A node is entered once at most, for its depth is that of the segment: going back costs
+    no more than the routes that share the path's beginning.
+    """
+    if at == len(segments):
+        return _target(node.end, verb)
+    segment = segments[at]
+    inner = node.literals.get(segment)
+    if inner is not None:
+        found = _descend(inner, segments, at + 1, verb, values)
+        if found is not None:
+            return found
+    depth = len(values)
+    for literal, inner in node.parameters.items():
+        if len(segment) > len(literal) and segment.startswith(literal):
+            values.append(segment[len(literal) :])
+            found = _descend(inner, segments, at + 1, verb, values)
+            if found is not None:
+                return found
+            del values[depth:]
+    if node.tail is not None:
+        found = _target(node.tail, verb)
+        if found is not None:
+            values.append(b"/".join(segments[at:]))
+            return found
+    return None
 
 
 def _target(end: _End[T], verb: str) -> tuple[T, tuple[str, ...]] | None:
-    """What serves the verb here; a GET route answers HEAD as well, and ANY every verb."""
-    found = end.targets.get(verb) or end.targets.get(ANY)
-    if found is None and verb == "HEAD":
-        found = end.targets.get("GET")
-    return found
-
-
-def _allowed(verbs: dict[str, None]) -> tuple[str, ...]:
-    known = {*verbs, "OPTIONS"} | ({"HEAD"} if "GET" in verbs else set())
-    return tuple(verb for verb in _VERBS if verb in known)
+    return end.targets.get(verb) or end.targets.get(ANY)
 
 
 def normalise(path: bytes) -> bytes:

@@ -13,6 +13,8 @@ from thriftpy2.thrift import TDecodeException
 from thriftpy2.transport.memory import TCyMemoryBuffer
 
 from ..errors import WireError
+from ..misfit import Misfit
+from .checking import check
 from .structs import ThriftStruct
 from .walking import walk
 
@@ -24,10 +26,7 @@ class EncodeError(ValueError):
 
 
 def encode(value: ThriftStruct) -> bytes:
-    """The bytes of a struct; its fields must have been checked before.
-
-    thriftpy2 writes 5.7 into an i32 as 5, and anything that is true into a bool:
-    values from a stranger go through :func:`check` first.
+    """The bytes of a struct whose fields are known to be right; a stranger's values need :func:`encode_checked`.
 
     :raises EncodeError: a field's value cannot be written.
     """
@@ -42,6 +41,18 @@ def encode(value: ThriftStruct) -> bytes:
         raise EncodeError("more than 64 levels of structs and containers") from None
     encoded: bytes = buffer.getvalue()
     return encoded
+
+
+def encode_checked(value: ThriftStruct) -> bytes:
+    """The bytes of a struct that somebody else has filled.
+
+    :raises EncodeError: naming the first field that the IDL does not allow to be so.
+    """
+    try:
+        check(value)
+    except Misfit as misfit:
+        raise EncodeError(f"{misfit.path or type(value).__name__}: {misfit}") from None
+    return encode(value)
 
 
 def decode(cls: type[T], data: bytes) -> T:

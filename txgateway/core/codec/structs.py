@@ -63,6 +63,8 @@ class ThriftStruct:
 
     thrift_spec: ClassVar[dict[int, tuple[Any, ...]]] = {}
     __declaration__: ClassVar[Struct]
+    # Whether it is no struct of the IDL, but a method's arguments or result.
+    __message__: ClassVar[bool] = False
     # Field names by attribute, in the order of the IDL.
     __names__: ClassVar[dict[str, str]] = {}
     # Makes an instance with nothing set but ``__start__``; the codec's way to make one.
@@ -70,6 +72,8 @@ class ThriftStruct:
     # What a new instance holds from the start: a function each, which makes the value.
     __start__: ClassVar[dict[str, Callable[[], object]]] = {}
     __walk__: ClassVar[Walker]
+    # What ``checking`` holds against a field: made when it first needs it.
+    __checks__: ClassVar[tuple[Any, ...] | None] = None
     # The path of the first required field that is unset, or ""; None if none is required.
     __missing__: ClassVar[Callable[[Any], str] | None] = None
 
@@ -105,6 +109,7 @@ class _Absent(ThriftStruct):
 
     thrift_spec: ClassVar[dict[int, tuple[Any, ...]]] = {}
     __missing__ = None
+    __checks__ = ()
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"this {type(self).__name__} stands for one that was not sent; make a new one")
@@ -250,6 +255,7 @@ class Structs:
         # As in a union, nothing is written but what is set.
         name_ = TypeName(method.declared_in.file, name)
         cls = self._shell(Struct(name_, fields, StructKind.UNION, position=method.position))
+        cls.__message__ = True
         self._finish()
         return cls
 
@@ -313,7 +319,7 @@ class Structs:
             parts = () if wire.parts is None else (wire.parts,)
             # The last is thriftpy2's "required", which its codec does not look at.
             cls.thrift_spec[field.id] = (wire.number, name, *parts, False)
-            steps[bytes([wire.kind]) + field.id.to_bytes(2, "big", signed=True)] = wire.walker or 3 + WIDTHS[wire.kind]
+            steps[bytes([wire.kind]) + field.id.to_bytes(2, "big", signed=True)] = _step(wire)
             setattr(cls, name, self.rest(struct, field))
         if any(field.requiredness is Requiredness.REQUIRED for field in self._all_fields(struct)):
             cls.__missing__ = staticmethod(partial(_missing, self._checks(cls)))
@@ -473,6 +479,12 @@ def inner_structs(declared: Type) -> Iterator[TypeName]:
         case MapType(key, value):
             yield from inner_structs(key)
             yield from inner_structs(value)
+
+
+def _step(wire: _Wire) -> int | Walker:
+    if wire.walker is string:
+        return 0
+    return wire.walker or 3 + WIDTHS[wire.kind]
 
 
 def _begin(blank: Callable[[], ThriftStruct], start: tuple[tuple[str, Callable[[], object]], ...]) -> ThriftStruct:
