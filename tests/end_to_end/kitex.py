@@ -17,8 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "tests" / "kitex"
 BOOK_IDL = ROOT / "idl" / "book.thrift"
@@ -98,15 +96,6 @@ def _keep(out: Path, folder: Path) -> None:
     for stale in CACHE.glob("kitex-*"):
         if stale != folder and not stale.name.startswith("kitex-build-"):
             shutil.rmtree(stale, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def kitex_binaries() -> Path:
-    """The folder of the programs; skips where they cannot be built."""
-    try:
-        return build()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
 
 
 class Program:
@@ -232,7 +221,7 @@ class KitexServer(Program):
 
 
 class KitexLoop(Program):
-    """A Kitex client that queries a Book service all the time, until :meth:`stop`; its first query has succeeded.
+    """A Kitex client that queries a Book service all the time, until :meth:`stop`; an instance has answered already.
 
     :param pause: seconds between two queries of one of the ``concurrency`` callers; without it they take a whole core.
     :param seconds: when it stops by itself.
@@ -256,14 +245,24 @@ class KitexLoop(Program):
         options += [f"-concurrency={concurrency}", f"-loop={seconds}", f"-pause={pause}s", f"-refresh={refresh}s"]
         super().__init__([binaries / "client", *options])
         try:
-            self.line("querying")
+            self.line("reached ")
         except BaseException:
             self.end(signal.SIGKILL)
             raise
 
+    def reach(self, address: str) -> None:
+        """Wait until this instance has answered."""
+        self.line(f"reached {address}")
+
     def stop(self) -> dict[str, Any]:
         """End the loop; returns the counts ``ok``, ``failed``, ``errors`` (by text) and ``instances`` (by address)."""
-        status = self.end(signal.SIGTERM)
+        return self._counts(self.end(signal.SIGTERM))
+
+    def finish(self) -> dict[str, Any]:
+        """The same, once its seconds are over."""
+        return self._counts(self.wait(STOP_TIMEOUT))
+
+    def _counts(self, status: int) -> dict[str, Any]:
         assert status == 0, f"the Kitex client ended with {status}:\n{self.output}"
         return self.json()
 

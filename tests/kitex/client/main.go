@@ -2,8 +2,9 @@
 //
 // Without -loop it makes -calls rounds of three calls (a book that is there, one that is not, one to insert), prints
 // a JSON line for each call and one with the number of errors, and ends with status 1 if there was any.
-// With -loop it queries all the time: it prints `querying` after the first success, and at the end one JSON line: how
-// many calls succeeded, what the others met, and how many each instance got. A SIGTERM ends the loop early.
+// With -loop it queries all the time: it prints `reached HOST:PORT` when an instance answers for the first time, and at
+// the end one JSON line: how many calls succeeded, what the others met, and how many each instance answered. A SIGTERM
+// ends the loop early.
 package main
 
 import (
@@ -78,9 +79,7 @@ func (t *tally) count(err error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if err == nil {
-		if t.OK++; t.OK == 1 {
-			fmt.Println("querying")
-		}
+		t.OK++
 		return
 	}
 	t.Failed++
@@ -91,16 +90,22 @@ func (t *tally) count(err error) {
 	t.Errors[text]++
 }
 
-// perInstance counts the calls that each instance was given last.
+// perInstance counts the calls that each instance answered.
 func (t *tally) perInstance(next endpoint.Endpoint) endpoint.Endpoint {
 	return func(ctx context.Context, request, response any) error {
 		err := next(ctx, request, response)
-		if address := rpcinfo.GetRPCInfo(ctx).To().Address(); address != nil {
-			t.mutex.Lock()
-			t.Instances[address.String()]++
-			t.mutex.Unlock()
+		if err == nil {
+			t.answered(rpcinfo.GetRPCInfo(ctx).To().Address().String())
 		}
 		return err
+	}
+}
+
+func (t *tally) answered(address string) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.Instances[address]++; t.Instances[address] == 1 {
+		fmt.Println("reached", address)
 	}
 }
 
@@ -172,6 +177,7 @@ func print(value any) {
 
 func main() {
 	name := flag.String("name", "book", "service name in etcd")
+	prefix := flag.String("prefix", "kitex/registry-etcd", "where services register in etcd")
 	framing := flag.String("transport", "framed", "framed, buffered, ttheader, ttheader-framed or mux")
 	calls := flag.Int("calls", 1, "rounds of three calls")
 	present := flag.Int("present", 7, "number of a book that is there")
@@ -190,7 +196,7 @@ func main() {
 	flag.Parse()
 	klog.SetLevel(klog.LevelError)
 
-	resolver, err := etcd.NewEtcdResolver(endpoints)
+	resolver, err := etcd.NewEtcdResolver(endpoints, etcd.WithEtcdServicePrefix(*prefix))
 	if err != nil {
 		log.Fatal(err)
 	}

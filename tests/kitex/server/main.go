@@ -172,6 +172,7 @@ func (a announced) Register(info *registry.Info) error {
 func main() {
 	address := flag.String("addr", "127.0.0.1:0", "address to listen on")
 	name := flag.String("name", "bench", "service name in etcd")
+	prefix := flag.String("prefix", "kitex/registry-etcd", "where services register in etcd")
 	weight := flag.Int("weight", 10, "weight in etcd")
 	mux := flag.Bool("mux", false, "serve multiplexed connections (TTHeader alone)")
 	delay := flag.Duration("delay", 0, "time that every call takes")
@@ -195,7 +196,7 @@ func main() {
 		options = append(options, server.WithMuxTransport())
 	}
 	if len(endpoints) > 0 {
-		etcdRegistry, err := etcd.NewEtcdRegistry(endpoints)
+		etcdRegistry, err := etcd.NewEtcdRegistry(endpoints, etcd.WithEtcdServicePrefix(*prefix))
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -1,0 +1,273 @@
+"""Both ways with real Kitex: our gateway in front of its server, its client in front of our Book service."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.end_to_end.kitex import SOURCES, KitexLoop, KitexServer, call_book
+from tests.end_to_end.load import Load
+from tests.end_to_end.twistd import Answer, BookProcess, GatewayProcess
+
+IDL = SOURCES / "idl"
+# Under this deadline no test here fails on a busy machine, and the Kitex server's sleep of 3 s ends before it.
+DEADLINE = 20.0
+
+pytestmark = pytest.mark.slow
+
+
+class Place:
+    """A prefix of its own in etcd, and what is started there; all of it ends with the test."""
+
+    def __init__(self, binaries: Path, etcd_url: str, stack: ExitStack, folder: Path) -> None:
+        self.prefix = f"test-{uuid.uuid4().hex}"
+        self._binaries = binaries
+        self._etcd = etcd_url
+        self._stack = stack
+        self._folder = folder
+
+    def server(self, **options: Any) -> KitexServer:
+        return self._stack.enter_context(KitexServer(self._binaries, etcd=self._etcd, prefix=self.prefix, **options))
+
+    def gateway(self, *, idl: Path = IDL, deadline: float = DEADLINE) -> GatewayProcess:
+        config = self._folder / "gateway.toml"
+        config.write_text(f"[upstream]\ndeadline = {deadline}\nconnect_timeout = 5.0\n")
+        options = ("--etcd", self._etcd, "--prefix", self.prefix, "--config", str(config))
+        return self._stack.enter_context(GatewayProcess(*options, idl=idl))
+
+    def book(self, *options: str) -> BookProcess:
+        book = BookProcess("--etcd", self._etcd, "--prefix", self.prefix, *options)
+        self._stack.enter_context(book)
+        book.find(r"(registered)")
+        return book
+
+    def call_book(self, transport: str, *options: str) -> list[dict[str, Any]]:
+        return call_book(self._binaries, self._etcd, *options, prefix=self.prefix, transport=transport)
+
+    def loop(self, **options: Any) -> KitexLoop:
+        return self._stack.enter_context(KitexLoop(self._binaries, self._etcd, prefix=self.prefix, **options))
+
+
+@pytest.fixture(scope="module")
+def make_place(kitex_binaries, etcd, tmp_path_factory) -> Callable[[ExitStack], Place]:
+    return lambda stack: Place(kitex_binaries, etcd.url, stack, tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture
+def place(make_place) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield make_place(stack)
+
+
+@pytest.fixture(scope="module")
+def gateway(make_place) -> Iterator[GatewayProcess]:
+    """A gateway in front of one Kitex server, for the tests that leave both as they are."""
+    with ExitStack() as stack:
+        place = make_place(stack)
+        place.server()
+        gateway = place.gateway()
+        gateway.wait_for_instances("bench", 1)
+        yield gateway
+        assert not gateway.tracebacks
+
+
+def volume(i: int) -> dict[str, Any]:
+    """What the Kitex server lists as book i."""
+    book = {
+        "id": f"v{i}",
+        "title": f"Volume {i}",
+        "authors": [{"name": "Zoë Sample", "aliases": ["Z.", "Zoë S."]}, {"name": "Anon", "aliases": []}],
+        "price": i + 0.25,
+        "sold": 2**53 + 1 + i,
+        "binding": i % 3 + 1,
+        "inPrint": i % 2 == 0,
+        "labels": {"lang": "en", "row": f"r{i % 10}"},
+    }
+    if i % 3 != 0:
+        book["authors"][0]["born"] = 1900 + i % 100
+    if i % 2 == 0:
+        book["summary"] = f"What is said in volume {i}."
+    return book
+
+
+def problem(answer: Answer) -> dict[str, Any]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json
+    assert document["status"] == answer.status
+    return document
+
+
+# Our gateway, Kitex's server
+
+
+def test_fetch_answers_with_every_field(gateway):
+    found = gateway.get("/bench/get?num=42")
+    assert found.status == 200
+    assert found.json == {"exist": True, "id": "42", "title": "Volume 42", "author": "Zoë Sample"}
+    missing = gateway.get("/bench/get?num=-7")
+    assert missing.json == {"exist": False, "id": "", "title": "", "author": ""}
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 1000])
+def test_browse_answers_with_nested_records(gateway, count):
+    answer = gateway.get(f"/bench/list?count={count}")
+    assert answer.status == 200
+    assert answer.json == {"books": [volume(i) for i in range(count)], "total": count}
+
+
+def test_store_hands_on_every_field(gateway):
+    book = volume(5) | {"summary": "Übersicht", "sold": -(2**63), "labels": {"b": "2", "a": "1"}}
+    answer = gateway.post("/bench/store/top", orjson.dumps({"books": [book, volume(1)]}))
+    assert answer.status == 200
+    assert answer.json == {
+        "stored": 2,
+        "msg": "first on top: id v5, title Volume 5,"
+        " authors [Zoë Sample/1905/Z.+Zoë S. Anon/-/], price 5.25, sold -9223372036854775808,"
+        " binding EBOOK, inPrint false, labels [a=1 b=2], summary Übersicht",
+    }
+
+
+def test_store_hands_on_what_is_left_out_as_its_zero_value(gateway):
+    answer = gateway.post("/bench/store/low%2Frow", '{"books": [{}]}')
+    assert answer.json == {
+        "stored": 1,
+        "msg": "first on low/row: id , title , authors [], price 0, sold 0, binding <UNSET>, inPrint false,"
+        " labels [], summary -",
+    }
+    assert gateway.post("/bench/store/low", '{"books": []}').json == {"stored": 0, "msg": "nothing for low"}
+
+
+def test_the_generic_call_reaches_the_same_method(gateway):
+    answer = gateway.post("/gateway/bench/fetch", '{"num": 42}')
+    assert (answer.status, answer.json["title"]) == (200, "Volume 42")
+
+
+def test_the_rule_refuses_before_the_server_is_asked(gateway):
+    (before,) = gateway.instances("bench").values()
+    document = problem(gateway.get("/bench/get?num=100"))
+    assert (document["status"], document["detail"]) == (400, "num must be less than 100")
+    assert document["field"] == "num"
+    (after,) = gateway.instances("bench").values()
+    assert after["calls"] == before["calls"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("/bench/get?num=90", id="undeclared error"),
+        pytest.param("/bench/get?num=91", id="panic"),
+        pytest.param("/bench/get?num=93", id="empty reply"),
+        # Over framed it is lost on its way: it looks like an empty reply.
+        pytest.param("/bench/get?num=94", id="status error"),
+        pytest.param("/bench/list?count=-1", id="refused count"),
+    ],
+)
+def test_a_server_that_fails_is_502_and_its_words_stay_inside(gateway, target):
+    answer = gateway.get(target)
+    document = problem(answer)
+    assert (document["status"], document["service"]) == (502, "bench")
+    for secret in (b"catalogue", b"panic", b"goroutine", b"biz error", b"count must", b"127.0.0.1"):
+        assert secret not in answer.body
+    assert gateway.get("/bench/get?num=2").json["title"] == "Volume 2"
+
+
+def test_a_server_that_sleeps_is_504_and_its_late_reply_reaches_nobody(place):
+    server = place.server()
+    gateway = place.gateway(deadline=0.5)
+    gateway.wait_for_instances("bench", 1)
+    document = problem(gateway.get("/bench/get?num=92"))
+    assert (document["status"], document["retryable"]) == (504, True)
+    for num in range(0, 20, 2):
+        assert gateway.get(f"/bench/get?num={num}").json["title"] == f"Volume {num}"
+    assert server.stop()["fetch"] == 11
+
+
+def test_calls_are_shared_by_the_weights_that_kitex_registered(place):
+    heavy, light = place.server(weight=30), place.server(weight=10)
+    gateway = place.gateway()
+    assert {a: i["weight"] for a, i in gateway.wait_for_instances("bench", 2).items()} == {
+        heavy.address: 30,
+        light.address: 10,
+    }
+    for _ in range(40):
+        assert gateway.get("/bench/get?num=2").status == 200
+    assert (heavy.stop()["fetch"], light.stop()["fetch"]) == (30, 10)
+
+
+def test_a_kitex_server_comes_and_goes_under_load(place):
+    first = place.server()
+    gateway = place.gateway()
+    gateway.wait_for_instances("bench", 1)
+    with Load(gateway.port, "/bench/get?num=2", clients=4) as load:
+        second = place.server()
+        gateway.wait_for_instances("bench", 2)
+        load.wait_for(200)
+        served_by_first = first.stop()["fetch"]
+        gateway.wait_for_instances("bench", 1)
+        load.wait_for(200)
+    assert load.failed == {}
+    served_by_second = second.stop()["fetch"]
+    assert min(served_by_first, served_by_second) > 50
+    assert served_by_first + served_by_second == load.sent
+
+
+# Kitex's client, our Book service
+
+NOT_YET = pytest.mark.xfail(reason="the Thrift server reads no TTHeader yet", strict=True)
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        "framed",
+        "buffered",
+        pytest.param("ttheader", marks=NOT_YET),
+        pytest.param("ttheader-framed", marks=NOT_YET),
+        pytest.param("mux", marks=NOT_YET),
+    ],
+)
+def test_a_kitex_client_finds_and_calls_the_book_service(place, transport):
+    place.book()
+    *calls, end = place.call_book(transport, "-calls=2", "-present=7", "-absent=98", "-insert=71")
+    assert end == {"errors": 0}
+    present, absent, inserted, _, _, again = calls
+    assert present["result"] == {
+        "ID": "7",
+        "Title": "Anna Karenina",
+        "Author": "Leo Tolstoy",
+        "Content": "All happy families are alike ...",
+    }
+    assert absent["thrown"] == {"Status": 404, "Msg": "There is no book 98"}
+    assert inserted["result"] == {"Ok": True, "Msg": "Book 71 is on the shelf"}
+    assert again["result"] == {"Ok": False, "Msg": "There is a book with this ID"}
+    (found,) = place.call_book("framed", "-present=71")[:1]
+    assert found["result"] == {"ID": "71", "Title": "Título", "Author": "Zoë", "Content": ""}
+
+
+def test_a_kitex_client_shares_its_calls_by_our_weights(place):
+    heavy, light = place.book("--weight", "3"), place.book("--weight", "1")
+    counts = place.loop(concurrency=1, seconds=1).finish()
+    assert counts["failed"] == 0
+    shares = counts["instances"]
+    assert sum(shares.values()) == counts["ok"] > 40
+    assert abs(shares[heavy.address] - 3 * shares[light.address]) <= 4
+
+
+@pytest.mark.parametrize("transport", ["framed", "buffered"])
+def test_a_book_service_that_is_replaced_costs_a_kitex_client_no_call(place, transport):
+    leaving, staying = place.book(), place.book()
+    loop = place.loop(transport=transport)
+    loop.reach(leaving.address)
+    loop.reach(staying.address)
+    leaving.end()
+    # A Kitex client looks into etcd every 5 s: until then it still tries the one that left.
+    loop.reach(place.book().address)
+    counts = loop.stop()
+    assert counts["failed"] == 0, counts["errors"]
+    assert not leaving.tracebacks
