@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -20,10 +21,14 @@ def interface() -> Interface:
 class BookService:
     """One method for each of the IDL's, by the same name; see :mod:`txgateway.net.thrift_server`."""
 
-    def __init__(self, types: Any, store: Store) -> None:
-        """:param types: the classes of the IDL's structs."""
+    def __init__(self, types: Any, store: Store, tell: Callable[[Book], Awaitable[Any]] | None = None) -> None:
+        """
+        :param types: the classes of the IDL's structs.
+        :param tell: makes an inserted book known to the other services; an insert waits for it.
+        """
         self._types = types
         self._store = store
+        self._tell = tell
 
     def queryBook(self, req: Any) -> Any:
         """The book whose ID is the decimal text of ``Num``."""
@@ -32,9 +37,12 @@ class BookService:
             raise self._types.BookNotFound(Msg=f"There is no book {req.Num}")
         return self._types.QueryBookResp(ID=book.id, Title=book.title, Author=book.author, Content=book.content)
 
-    def insertBook(self, req: Any) -> Any:
+    async def insertBook(self, req: Any) -> Any:
+        book = Book(req.ID, req.Title, req.Author)
         try:
-            self._store.insert(Book(req.ID, req.Title, req.Author))
+            self._store.insert(book)
         except NotStored as error:
             return self._types.InsertBookResp(Ok=False, Msg=str(error))
+        if self._tell is not None:
+            await self._tell(book)
         return self._types.InsertBookResp(Ok=True, Msg=f"Book {req.ID} is on the shelf")

@@ -49,10 +49,16 @@ class Store:
 
     def __init__(self, books: Iterable[Book] = SHELF, capacity: int = 10_000) -> None:
         self._books = {book.id: book for book in books}
+        self._first = len(self._books)
         self._capacity = capacity
 
     def __len__(self) -> int:
         return len(self._books)
+
+    @property
+    def inserted(self) -> tuple[Book, ...]:
+        """The books that were not there from the start, in the order in which they came."""
+        return tuple(self._books.values())[self._first :]
 
     def find(self, id_: str) -> Book | None:
         return self._books.get(id_)

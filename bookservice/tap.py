@@ -14,6 +14,7 @@ from txgateway.net.registry import Registry, registries
 from txgateway.net.termination import exit_cleanly_on_sigterm
 from txgateway.net.thrift_server import ThriftService
 
+from .peers import Peers
 from .service import BookService, interface
 from .store import Store
 
@@ -49,10 +50,15 @@ class Options(usage.Options):
 
 
 class Books(ThriftService):
-    """The service and the registry that is its own."""
+    """The service, the registry that is its own, and the other services that it finds there."""
+
+    peers: Peers
 
     def startService(self) -> None:
         """Raises SystemExit if it cannot listen, so that ``twistd`` ends with the reason and status 1."""
+        if self.registry is not None:
+            self.registry.start()
+            self.registry.watch(self.service_name, self.peers.update)
         try:
             super().startService()
         except (CannotListenError, OSError, ValueError) as error:
@@ -61,6 +67,7 @@ class Books(ThriftService):
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         yield super().stopService()
+        yield self.peers.close()
         if self.registry is not None:
             yield self.registry.stop()
 
@@ -69,16 +76,19 @@ def makeService(options: Options) -> Books:
     from twisted.internet import reactor
 
     exit_cleanly_on_sigterm(reactor)
-    idl = interface()
-    return Books(
+    idl, store = interface(), Store()
+    peers = Peers(reactor, idl, options["name"], lambda: store.inserted)
+    books = Books(
         reactor,
         idl,
-        BookService(idl.types, Store()),
+        BookService(idl.types, store, peers.tell),
         options["listen"],
         registry=_registry(options, reactor),
         name=options["name"],
         weight=options["weight"],
     )
+    books.peers = peers
+    return books
 
 
 def _registry(options: Options, reactor: Any) -> Registry | None:
