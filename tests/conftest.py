@@ -30,6 +30,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             given.inner_test = inner_test
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    for ignored in (
+        # The last release of txaioetcd is older than this wish of Twisted's,
+        "twisted.internet.defer.returnValue was deprecated:DeprecationWarning:txaioetcd",
+        # and Twisted 26.10 than this one of pyOpenSSL's.
+        "Passing pyOpenSSL (X509|PKey) objects is deprecated:DeprecationWarning",
+    ):
+        config.addinivalue_line("filterwarnings", f"ignore:{ignored}")
+
+
 @pytest.fixture(scope="session")
 def etcd() -> Iterator[EtcdServer | GivenEtcd]:
     """An etcd for every test that leaves it running; use a prefix of your own."""

@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import orjson
 from attrs import field, frozen
@@ -21,6 +20,7 @@ from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet import error, ssl
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -33,7 +33,7 @@ from twisted.web.client import (
     ResponseFailed,
 )
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IBodyProducer, IPolicyForHTTPS
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer
 from txaioetcd import Client, Comp, Expired, Header, KeySet, Lease
 from txaioetcd._client_commons import GetRequestAssembler, LeaseRequestAssembler
 from zope.interface import implementer  # type: ignore[import-untyped]
@@ -63,15 +63,19 @@ ANSWER_LIMIT = 64 * 2**20
 # After a refused login none is tried for so long: a password does not mend itself.
 LOGIN_PAUSE = 10.0
 
+# How soon the next address of a name is tried; also how soon a refusal is believed.
+ATTEMPT_DELAY = 0.05
+
 # The path in the URLs that txaioetcd assembles, and the one that etcd answers under.
 _OLD_PATH = "/v3alpha/"
 _PATH = "/v3/"
 
-# What Twisted's HTTP client fails with when it is cancelled, depending on how far it was.
-_CANCELLED = (CancelledError, error.ConnectingCancelledError, RequestGenerationFailed)
-
-# What it fails with when the network, TLS or the file of a certificate does.
+# What Twisted's HTTP client fails with when the network, TLS or the file of a certificate does,
+# or when it is cancelled.
 _NETWORK_FAILURES = (
+    CancelledError,
+    error.ConnectingCancelledError,
+    RequestGenerationFailed,
     error.ConnectError,
     error.ConnectionClosed,
     RequestTransmissionFailed,
@@ -81,11 +85,14 @@ _NETWORK_FAILURES = (
 )
 
 
+_ENDPOINT = re.compile(r"(?P<scheme>https?)://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>[0-9]{1,5}))?/?", re.ASCII)
+
+
 def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+    found = _ENDPOINT.fullmatch(url)
+    if found is None:
         raise ValueError(f"{url!r:.80} is not an etcd endpoint: http://HOST:PORT or https://HOST:PORT")
-    return f"{parts.scheme}://{parts.netloc if parts.port else f'{parts.netloc}:2379'}"
+    return f"{found['scheme']}://{found['host']}:{found['port'] or 2379}"
 
 
 def _endpoints(urls: tuple[str, ...] | list[str]) -> tuple[str, ...]:
@@ -122,25 +129,32 @@ class Access:
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-@implementer(IPolicyForHTTPS)
-class _Tls:
-    """Reads the files anew for each connection: whoever renews certificates has nobody to tell."""
+@implementer(IAgentEndpointFactory)
+class _Connector:
+    """Makes connections to etcd, plain or by TLS."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, reactor: Any, access: Access) -> None:
+        self._reactor = reactor
         self._access = access
 
-    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+    def endpointForURI(self, uri: Any) -> Any:
+        host = uri.host.decode("ascii").strip("[]")
+        plain: Any = HostnameEndpoint(self._reactor, host, uri.port, self._access.timeout, attemptDelay=ATTEMPT_DELAY)
+        return plain if uri.scheme == b"http" else wrapClientTLS(self._tls(host), plain)
+
+    def _tls(self, host: str) -> Any:
+        """The files are read anew for each connection: whoever renews certificates has nobody to tell."""
         access = self._access
         trust = ssl.platformTrust()
         if access.ca is not None:
             trust = ssl.trustRootFromCertificates(list(map(ssl.Certificate.loadPEM, _PEM.findall(_read(access.ca)))))
         if access.certificate is None or access.key is None:
-            return ssl.optionsForClientTLS(hostname.decode("ascii"), trust)
+            return ssl.optionsForClientTLS(host, trust)
         chain = _PEM.findall(_read(access.certificate))
         if not chain:
             raise OSError(f"{access.certificate} holds no certificate")
         return ssl.optionsForClientTLS(
-            hostname.decode("ascii"),
+            host,
             trust,
             ssl.PrivateCertificate.loadPEM(chain[0] + b"\n" + _read(access.key)),
             extraCertificateOptions={"extraCertChain": [ssl.Certificate.loadPEM(pem).original for pem in chain[1:]]},
@@ -235,11 +249,11 @@ class EtcdClient(Client):
         self._reactor = reactor
         self._access = access
         self._current = 0
-        tls = _Tls(access)
-        self._http = HTTPClient(Agent(reactor, tls, pool=pool))
+        connector = _Connector(reactor, access)
+        self._http = HTTPClient(Agent.usingEndpointFactory(reactor, connector, pool))
         # Closing a connection is the only way to end a watch: it is not shared.
         unshared = HTTPConnectionPool(reactor, persistent=False)
-        self._streams = HTTPClient(Agent(reactor, tls, pool=unshared))
+        self._streams = HTTPClient(Agent.usingEndpointFactory(reactor, connector, unshared))
         # None: not asked for yet; empty: none is needed.
         self._token: str | None = None if access.user else ""
         self._login = DeferredLock()
@@ -304,31 +318,36 @@ class EtcdClient(Client):
     ) -> T:
         """Run ``work`` until it ends, or until the time is over, unless it calls its argument before.
 
-        The border to Twisted's HTTP client: what fails there fails here as an EtcdError.
+        The border to Twisted's HTTP client: what fails there fails here as an EtcdError. Which way
+        a cancelled request fails depends on how far it was ("DNS lookup failed" is one of them), so
+        we remember that it was us.
         """
-        late = False
+        ending: Exception | None = None
 
-        def expire() -> None:
-            nonlocal late
-            late = True
+        def end(why: Exception) -> None:
+            nonlocal ending
+            ending = why
             running.cancel()
 
         def in_time() -> None:
             if deadline.active():
                 deadline.cancel()
 
-        deadline = self._reactor.callLater(timeout, expire)
+        def done(result: Any) -> None:
+            if not outcome.called:
+                outcome.callback(result)
+
+        outcome: Deferred[T] = Deferred(lambda _: end(CancelledError()))
+        late = EtcdTimeout(f"{endpoint}: no answer within {timeout:g} s")
+        deadline = self._reactor.callLater(timeout, end, late)
         running = Deferred.fromCoroutine(work(in_time))
+        running.addBoth(done)
         try:
-            return await running
-        except _CANCELLED:
-            if late:
-                raise EtcdTimeout(f"{endpoint}: no answer within {timeout:g} s") from None
-            raise CancelledError() from None
-        except WireError as failure:
-            raise EtcdUnreachable(f"{endpoint}: {failure}") from failure
-        except _NETWORK_FAILURES as failure:
-            raise _unreachable(endpoint, failure) from failure
+            return await outcome
+        except (EtcdError, WireError, *_NETWORK_FAILURES) as failure:
+            if ending is not None:
+                raise ending from None
+            raise _ours(endpoint, failure) from failure
         finally:
             in_time()
 
@@ -465,7 +484,10 @@ def _headers(token: str) -> dict[str, str]:
     return {"Content-Type": "application/json"} | ({"Authorization": token} if token else {})
 
 
-def _unreachable(endpoint: str, failure: Exception) -> EtcdUnreachable:
+def _ours(endpoint: str, failure: Exception) -> EtcdError:
+    """A failure of whatever kind as one of ours."""
+    if isinstance(failure, EtcdError):
+        return failure
     if isinstance(failure, error.ConnectionRefusedError):
         return EtcdConnectionRefused(f"{endpoint}: connection refused")
     # Failures of the HTTP client wrap the ones that tell something.
