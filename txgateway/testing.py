@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -46,6 +46,7 @@ class MemoryRegistry:
         self._services: dict[str, dict[bytes, Instance]] = {}
         self._watches: dict[str, list[Changed]] = {}
         self._waiting: list[Deferred[None]] = []
+        self._announcements: list[Announcement] = []
 
     def start(self) -> Deferred[None]:
         if self.ready:
@@ -75,11 +76,15 @@ class MemoryRegistry:
         return end
 
     def announce(self, service: str, instance: Instance) -> Deferred[Announcement]:
-        known = self._services.setdefault(check_service(service), {})
-        written = announced(instance, {}, lambda: None)
+        try:
+            written = announced(instance, {}, lambda: None)
+            known = self._services.setdefault(check_service(service), {})
+        except ValueError:
+            return fail()
         known[written.address.encode()] = written
         self._tell(service)
-        announcement: Announcement = _MemoryAnnouncement(lambda: self.remove(service, written))
+        announcement = _MemoryAnnouncement(lambda: self._withdraw(service, written))
+        self._announcements.append(announcement)
         return succeed(announcement)
 
     def put(self, service: str, *instances: Instance) -> None:
@@ -104,11 +109,20 @@ class MemoryRegistry:
     def stop(self) -> Deferred[None]:
         self.stopped = True
         self._watches.clear()
+        while self._announcements:
+            self._announcements.pop().withdraw()
+        while self._waiting:
+            self._waiting[0].cancel()
         return succeed(None)
 
     def status(self) -> dict[str, Any]:
         services = {name: [describe(instance) for instance in self.instances(name)] for name in self._services}
         return {"kind": "memory", "ready": self.ready, "services": services}
+
+    def _withdraw(self, service: str, written: Instance) -> None:
+        """Unless somebody else has announced the address since."""
+        if self._services[service].get(written.address.encode()) is written:
+            self.remove(service, written)
 
     def _tell(self, service: str) -> None:
         if self.ready:
