@@ -20,16 +20,16 @@ from typing import Any, Protocol
 from attrs import evolve, field, frozen
 
 from . import functions, values
-from .meter import Exhausted, Meter
+from .meter import PRICES, Exhausted, Meter
 from .pattern import compile_pattern
 from .shapes import (
+    BYTE,
     Composite,
     ListShape,
     MapShape,
     ScalarShape,
     Shape,
     StructShape,
-    as_int,
     as_text,
 )
 from .sprintf import read_format
@@ -224,12 +224,14 @@ class Compiler:
         name, code = self._named(operand)
         return f"(None if {code} is None else Composite({name}, {shape}))"
 
-    def read(self, operand: Operand) -> str:
-        """The same, for an operator that looks at all of it: within a loop that is paid for."""
+    def read(self, operand: Operand, price: int = 1) -> str:
+        """The same, for work that looks at all of it: within a loop that is paid for."""
         code = self.boxed(operand)
-        if not self.ranges or operand.kind not in (Kind.TEXT, Kind.COMPOSITE, Kind.ANY) or operand.literal is not None:
-            return code
-        return f"{self._meter()}.read({code})"
+        scalar = operand.kind not in (Kind.TEXT, Kind.COMPOSITE, Kind.ANY) or operand.literal is not None
+        return code if scalar and price == 1 else self._paid(code, price)
+
+    def _paid(self, code: str, price: int = 1) -> str:
+        return f"{self._meter()}.read({code}, {price})" if self.ranges else code
 
     def _meter(self) -> str:
         self.metered = self.module.metered = True
@@ -259,7 +261,9 @@ class Compiler:
         if not node.indices or whole.kind is Kind.NIL:
             return whole
         keys = "".join(f"{self.boxed(self.compile(index))}, " for index in node.indices)
-        return Operand(f"pick({self.boxed(whole)}, ({keys}))", Kind.ANY)
+        # The parts of a list are at hand, those of a text or a set have to be found.
+        found = whole.kind is Kind.TEXT or (isinstance(whole.shape, ListShape) and whole.shape.is_set)
+        return Operand(f"pick({self.read(whole) if found else self.boxed(whole)}, ({keys}))", Kind.ANY)
 
     def _range_variable(self, name: str) -> Operand:
         if not self.ranges:
@@ -376,7 +380,7 @@ class Compiler:
         if left.kind in _NUMERIC and not left.nullable:
             return Operand(f"({self._arithmetic(left, '+', right)})", Kind.FLOAT)
         if left.kind is Kind.TEXT and not left.nullable:
-            return self._paid_text(f"({left.code} + {self._text(right)})")
+            return Operand(self._paid(f"({left.code} + {self._text(right)})"), Kind.TEXT)
         return Operand(f"add({self.read(left)}, {self.read(right)})", Kind.ANY)
 
     def _text(self, operand: Operand) -> str:
@@ -385,11 +389,6 @@ class Compiler:
         if operand.kind in _NUMERIC and not operand.nullable:
             return f"number_text({operand.code})"
         return f"text({self.read(operand)})"
-
-    def _paid_text(self, code: str) -> Operand:
-        if self.ranges:
-            code = f"{self._meter()}.read({code})"
-        return Operand(code, Kind.TEXT)
 
     def _quotient(self, left: Operand, right: Operand) -> Operand:
         if right.literal and right.kind in _NUMERIC:
@@ -459,34 +458,32 @@ class Compiler:
         assert isinstance(pattern, Literal)
         found = compile_pattern(pattern.value)
         subject = self.compile(arguments[1]) if len(arguments) > 1 else self.scope.selector(())
+        price = PRICES["regexp"]
         if subject.kind is Kind.TEXT:
             name, binding = self._named(subject)
             function = self.module.constant(found)
             if subject.nullable:
-                return Operand(f"({binding} is not None and {function}({self._paid(name)}))", Kind.BOOL)
-            return Operand(f"{function}({self._paid(subject.code)})", Kind.BOOL)
+                return Operand(f"({binding} is not None and {function}({self._paid(name, price)}))", Kind.BOOL)
+            return Operand(f"{function}({self._paid(subject.code, price)})", Kind.BOOL)
         if subject.kind is Kind.ANY:
-            return Operand(f"{self.module.constant(functions.matching(found))}({self.read(subject)})", Kind.BOOL)
+            return Operand(f"{self.module.constant(functions.matching(found))}({self.read(subject, price)})", Kind.BOOL)
         return FALSE
-
-    def _paid(self, code: str) -> str:
-        return f"{self._meter()}.read({code})" if self.ranges else code
 
     def _call_sprintf(self, arguments: tuple[Node, ...]) -> Operand:
         template, *rest = arguments
         assert isinstance(template, Literal)
         form = read_format(template.value, len(rest))  # type: ignore[arg-type]
         boxes = ", ".join([self.read(self.compile(argument)) for argument in rest])
-        return self._paid_text(f"{self.module.constant(form)}({boxes})")
+        return Operand(self._paid(f"{self.module.constant(form)}({boxes})", PRICES["sprintf"]), Kind.TEXT)
 
     def _call_email(self, arguments: tuple[Node, ...]) -> Operand:
-        return self._checked(functions.email, arguments)
+        return self._checked(functions.email, arguments, PRICES["email"])
 
     def _call_phone(self, arguments: tuple[Node, ...]) -> Operand:
-        return self._checked(functions.phone, arguments)
+        return self._checked(functions.phone, arguments, PRICES["phone"])
 
-    def _checked(self, function: Callable[..., Value], arguments: tuple[Node, ...]) -> Operand:
-        boxes = ", ".join([self.read(self.compile(argument)) for argument in arguments])
+    def _checked(self, function: Callable[..., Value], arguments: tuple[Node, ...], price: int) -> Operand:
+        boxes = ", ".join([self.read(self.compile(argument), price) for argument in arguments])
         return Operand(f"{self.module.constant(function)}({boxes})", Kind.ANY)
 
     def _call_range(self, arguments: tuple[Node, ...]) -> Operand:
@@ -505,7 +502,7 @@ class Compiler:
             names, items, variables = self._typed_loop(operand.shape, name, body_node)
         if self.ranges:
             # A loop in a loop is paid for: its rounds, by the size of its body.
-            weight = sum(1 for _ in body_node.walk()) // 8 + 1
+            weight = sum(1 for _ in body_node.walk()) // 3 + 1
             items = f"{self._meter()}.loop({items}, {variables.count.code}, {weight})"
         self.ranges.append(variables)
         body = _with_prefix(self.compile(body_node), prefix, self)
@@ -533,7 +530,7 @@ class Compiler:
         if isinstance(shape, MapShape):
             variables = _Range(_element(key, shape.key), _element(value, shape.value), count)
             return f"{key}, {value}", f"({name}.items() if {name} else ())", variables
-        element = _element(value, shape.element if isinstance(shape, ListShape) else _BYTE)
+        element = _element(value, shape.element if isinstance(shape, ListShape) else BYTE)
         variables = _Range(Operand(key, Kind.INT, simple=True), element, count)
         if _uses_key(body):
             return f"{key}, {value}", f"enumerate({name} or ())", variables
@@ -554,9 +551,6 @@ def _element(name: str, shape: Shape) -> Operand:
     if operand.kind is Kind.TEXT:
         return evolve(operand, code=f"({name} if {name}.__class__ is str else as_text({name}))")
     return operand
-
-
-_BYTE = ScalarShape("uint8", as_int, int, 0)
 
 
 def _uses_key(body: Node) -> bool:

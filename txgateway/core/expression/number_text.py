@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 import re
 
-# Go's float syntax where Python's ``float`` differs: hexadecimal needs a binary exponent,
-# and an underscore stands between digits (the prefix counts as one).
-_HEXADECIMAL = re.compile(
-    r"[+-]?0[xX](?=_?[0-9A-Fa-f]|\.[0-9A-Fa-f])(_?[0-9A-Fa-f])*(\.([0-9A-Fa-f](_?[0-9A-Fa-f])*)?)?"
-    r"[pP][+-]?[0-9](_?[0-9])*"
-)
-_DECIMAL = re.compile(
-    r"[+-]?([0-9](_?[0-9])*(\.([0-9](_?[0-9])*)?)?|\.[0-9](_?[0-9])*)([eE][+-]?[0-9](_?[0-9])*)?"
-    r"|[+-]?(?i:inf|infinity)|(?i:nan)"
-)
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf|infinity)|(?i:nan)")
+# A hexadecimal number is one with a binary exponent only.
+_HEXADECIMAL = re.compile(r"[+-]?0[xX](?=\.?[0-9A-Fa-f])[0-9A-Fa-f]*\.?[0-9A-Fa-f]*[pP][+-]?[0-9]+")
+# An underscore stands between digits; the prefix of a hexadecimal number counts as one.
+_MISPLACED = re.compile(r"(?<![0-9A-Fa-f])(?<!0[xX])_|_(?![0-9A-Fa-f])|[eEpP]_|_[eEpP]")
 
 
 def parse_number(text: str) -> tuple[float, bool]:
@@ -22,12 +17,16 @@ def parse_number(text: str) -> tuple[float, bool]:
 
     As in Go, a number out of range is infinite and counts as none: arithmetic uses it, a comparison does not.
     """
+    if "_" in text:
+        if _MISPLACED.search(text):
+            return 0.0, False
+        text = text.replace("_", "")
     if _DECIMAL.fullmatch(text):
         value = float(text)
         return value, not math.isinf(value) or text.lstrip("+-")[0] in "iI"
     if _HEXADECIMAL.fullmatch(text):
         try:
-            return float.fromhex(text.replace("_", "")), True
+            return float.fromhex(text), True
         except OverflowError:
             return math.copysign(math.inf, -1 if text[0] == "-" else 1), False
     return 0.0, False

@@ -6,6 +6,7 @@ a list of i32 from one of i64, and structs are opaque: only getters see into the
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -200,6 +201,8 @@ class ListShape(ContainerShape):
             return False
         if self.is_set and isinstance(self.element, ScalarShape):
             return set(map(self.element.read, left)) == set(map(self.element.read, right))
+        if isinstance(self.element, ScalarShape) and all(map(operator.eq, left, right)):
+            return True
         return all(map(self.element.same, left, right))
 
     def part(self, raw: Any, key: Value) -> Value:
@@ -280,7 +283,7 @@ class StructShape(Shape):
         field = None
         if isinstance(key, str):
             field = self.by_name.get(key)
-        elif key.__class__ is not bool and isinstance(key, int | float) and 0 <= key < len(self.fields):
+        elif key.__class__ is not bool and isinstance(key, int | float) and -1 < key < len(self.fields):
             field = self.fields[int(key)]
         return None if field is None else field.shape.read(field.raw(raw))
 
@@ -305,7 +308,7 @@ class FieldShape:
 
 def _at(sequence: Any, key: Value) -> Any:
     """The element at a number's integer part; None if there is none."""
-    if not sequence or key.__class__ is bool or not isinstance(key, int | float) or not 0 <= key < len(sequence):
+    if not sequence or key.__class__ is bool or not isinstance(key, int | float) or not -1 < key < len(sequence):
         return None
     if isinstance(sequence, set | frozenset):
         sequence = tuple(sequence)
@@ -315,6 +318,7 @@ def _at(sequence: Any, key: Value) -> Any:
 TEXT = ScalarShape("string", as_text, str, "")
 BOOL = ScalarShape("bool", as_bool, bool, False)
 DOUBLE = ScalarShape("float64", as_float, float, 0.0)
+BYTE = ScalarShape("uint8", as_int, int, 0)
 BINARY = BinaryShape()
 _SCALARS: dict[Scalar, Shape] = {
     Scalar.BOOL: BOOL,

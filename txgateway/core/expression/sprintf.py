@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import evolve, frozen
 
 from .number_text import digits_of
-from .shapes import BinaryShape, Composite, ListShape, MapShape, ScalarShape, Shape, StructShape, utf8
+from .shapes import BYTE, BinaryShape, Composite, ListShape, MapShape, ScalarShape, Shape, StructShape, utf8
 from .values import Problem, Results, is_number
 
 LIMIT = 4096
+# So many characters, and one element more, come of a container whose elements are padded.
+ROOM = 65536
 
 
 @frozen
@@ -160,7 +163,7 @@ class _Reader:
             return f"%!{letter}(BADINDEX)"
         if self.argument >= self.count:
             return f"%!{letter}(MISSING)"
-        if letter == "v":
+        if letter in "vw":
             flags["sharp_v"], flags["plus_v"] = flags.pop("sharp", False), flags.pop("plus", False)
         digits = not (starred or flags.get("plus") or flags.get("space"))
         self.argument += 1
@@ -238,6 +241,8 @@ def _argument(value: Any, letter: str, flags: Flags) -> str:
         return _float(float(value), letter, flags)
     if isinstance(value, str):
         return _string(value, letter, flags)
+    if letter == "w" and not (value.__class__ is Composite and isinstance(value.shape, BinaryShape)):
+        return _mistaken(letter, _go_type(value), _argument(value, "v", flags))
     if value.__class__ is Composite:
         return _top_composite(value, letter, flags)
     if value.__class__ is Results:
@@ -260,13 +265,30 @@ def _shaped(raw: Any, shape: Shape, letter: str, flags: Flags) -> str:
         case BinaryShape():
             return _binary(raw, letter, flags)
         case ListShape(element=element):
-            items = [_shaped(item, element, letter, flags) for item in raw or ()]
-            return _listed(items, shape.go_type, flags, raw is None)
+            return _listed(_elements(raw or (), element, letter, flags), shape.go_type, flags, raw is None)
         case MapShape():
             return _map(raw, shape, letter, flags)
         case StructShape():
             return _struct(raw, shape, letter, flags)
     return ""
+
+
+def _elements(raw: Iterable[Any], shape: Shape, letter: str, flags: Flags) -> list[str]:
+    """The elements of a list, each printed; where they are padded, no more than there is room for."""
+    if isinstance(shape, ScalarShape) and flags == _PLAIN:
+        # Long lists in plain formats are what people print.
+        if shape.exact is int and letter in "vd":
+            return [str(item if item.__class__ is int else shape.read(item)) for item in raw]
+        if shape.exact is str and letter in "vs":
+            return [item if item.__class__ is str else shape.read(item) for item in raw]
+    items = []
+    room = ROOM if flags.width or flags.precision else math.inf
+    for item in raw:
+        items.append(_shaped(item, shape, letter, flags))
+        room -= len(items[-1])
+        if room < 0:
+            break
+    return items
 
 
 def _scalar(value: Any, go_type: str, letter: str, flags: Flags) -> str:
@@ -293,7 +315,8 @@ def _map(raw: Any, shape: MapShape, letter: str, flags: Flags) -> str:
     entries = list((raw or {}).items())
     if isinstance(shape.key, ScalarShape):
         entries.sort(key=lambda entry: _sort_key(shape.key.read(entry[0])))
-    items = [f"{_shaped(k, shape.key, letter, flags)}:{_shaped(v, shape.value, letter, flags)}" for k, v in entries]
+    keys = _elements([key for key, _ in entries], shape.key, letter, flags)
+    items = list(map("{}:{}".format, keys, _elements([value for _, value in entries], shape.value, letter, flags)))
     if flags.sharp_v:
         return f"{shape.go_type}(nil)" if raw is None else f"{shape.go_type}{{{', '.join(items)}}}"
     return f"map[{' '.join(items)}]"
@@ -405,8 +428,9 @@ def _binary(raw: bytes | None, letter: str, flags: Flags) -> str:
     if letter == "q":
         return _pad(_quoted(_cut(_readable(octets), flags), flags), flags)
     if flags.sharp_v:
-        return _listed([f"0x{octet:x}" for octet in octets], "[]uint8", flags, raw is None)
-    return _listed([_integer(octet, letter, flags, "uint8") for octet in octets], "", flags, unset=False)
+        octets_shown = [_integer(octet, "x", evolve(flags, sharp=True)) for octet in octets]
+        return _listed(octets_shown, "[]uint8", flags, raw is None)
+    return _listed(_elements(octets, BYTE, letter, flags), "", flags, unset=False)
 
 
 def _readable(octets: bytes) -> str:
@@ -416,7 +440,7 @@ def _readable(octets: bytes) -> str:
 # Numbers
 
 _BASES = {"b": "b", "d": "d", "v": "d", "o": "o", "O": "o", "x": "x", "X": "X"}
-_LEADS = {"b": "0b", "o": "0", "x": "0x", "X": "0X"}
+_LEADS = {"b": "0b", "o": "0", "O": "0", "x": "0x", "X": "0X"}
 
 
 def _integer(value: int, letter: str, flags: Flags, go_type: str = "float64") -> str:
@@ -541,8 +565,8 @@ def _with_point(number: str, letter: str, precision: int | None) -> str:
             body, _, exponent = number.partition(mark)
             exponent = mark + exponent
             break
-    digits = body.replace(".", "")
-    significant = len(digits.lstrip("0xX")) if letter in "xX" else len(digits.lstrip("0"))
+    # As in Go, where the x of a hexadecimal number counts as well.
+    significant = len(body.replace(".", "").lstrip("0"))
     if "." not in body:
         if body == "0":
             significant += 1

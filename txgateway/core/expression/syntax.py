@@ -183,17 +183,17 @@ class _Builder:
             # Nothing before the bracket stands for nil.
             arguments += (Literal(end - 1, end - 1, None),)
         node = Call(start, end, name, arguments)
-        self._check_call(node)
+        self._check_call(node, isinstance(rest[0], Token) and rest[0].type == "STRING")
         return node
 
-    def _check_call(self, call: Call) -> None:
+    def _check_call(self, call: Call, starts_with_text: bool) -> None:
         limits = FUNCTIONS[call.function]
         if limits and not limits[0] <= len(call.arguments) <= limits[1]:
             wanted = "two arguments" if limits[0] == limits[1] else "one or two arguments"
             raise RuleError(f"{call.function} takes {wanted}, not {len(call.arguments)}", call.start)
         if what := _WITH_LITERAL.get(call.function):
             first = call.arguments[0]
-            if not isinstance(first, Literal) or not isinstance(first.value, str):
+            if not starts_with_text or not isinstance(first, Literal):
                 raise RuleError(
                     f"the {what} of {call.function} is not a text in quotes",
                     first.start,
@@ -201,7 +201,7 @@ class _Builder:
                 )
             if call.function == "regexp":
                 try:
-                    compile_pattern(first.value)
+                    compile_pattern(str(first.value))
                 except PatternError as error:
                     raise RuleError(f"this pattern is not one of RE2: {error}", first.start, error.hint) from None
 
@@ -250,7 +250,7 @@ class _Builder:
     def _line_break_refused(self, end: int) -> None:
         """Directly after these operands the reference knows blank and tab alone; at the end of the item, anything."""
         rest = self.text[end:]
-        if rest[:1].isspace() and rest[0] not in " \t" and not re.match(r"\s*(;|\Z)", rest):
+        if rest[:1].isspace() and rest[0] not in " \t" and not re.match(r"\s*([;\]]|\Z)", rest):
             raise RuleError("a line break can not stand here", end, "put it behind an operator or a comma")
 
 

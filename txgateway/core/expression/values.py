@@ -107,14 +107,9 @@ def divide(left: float, right: float) -> float:
 
 def remainder(left: float, right: float) -> float:
     """Of both sides cut to 64-bit integers, with the sign of the left one."""
-    divisor = _int64(right)
-    if not right or not divisor:
+    dividend, divisor = _int64(left), _int64(right)
+    if not divisor:
         return math.nan
-    return float(math.fmod(_int64(left), divisor)) if abs(left) < 2**53 > abs(right) else _exact(left, divisor)
-
-
-def _exact(left: float, divisor: int) -> float:
-    dividend = _int64(left)
     result = abs(dividend) % abs(divisor)
     return float(-result if dividend < 0 else result)
 
@@ -245,7 +240,7 @@ def _byte_at(value: str, key: Value) -> int | None:
 
 def index_of(key: Value) -> int | None:
     """A number as an index, cut to an integer; None if it can not be one."""
-    return int(key) if is_number(key) and 0 <= key < 2.0**63 else None
+    return int(key) if is_number(key) and -1 < key < 2.0**63 else None
 
 
 def length(value: Value) -> int:
