@@ -14,13 +14,13 @@ from typing import Any
 from attrs import define
 
 from tests.recorded import Case, Mismatch
+from tests.recorded.front_door import FrontDoor
 from txgateway.core.codec.exception import ApplicationError
-from txgateway.core.codec.exception import encode as encode_exception
-from txgateway.core.errors import GatewayError, IdlError
+from txgateway.core.errors import IdlError
 from txgateway.core.linker import load
-from txgateway.core.mapping import Mapping, MappingSettings, compile_service, join
-from txgateway.core.message import MessageType, Reply, Request, Response
-from txgateway.core.rendering import render_failure
+from txgateway.core.mapping import MappingSettings, compile_service, join
+from txgateway.core.message import Response
+from txgateway.testing import Answer
 
 Tree = dict[str, Any]
 
@@ -43,14 +43,14 @@ class Outcome:
 def _run(folder: Path, case: dict[str, Any]) -> Mismatch | None:
     expected = case["expected"]
     try:
-        mapping = _mapping(folder, case["idl"], case["name"].startswith("agw/"))
+        door = _front_door(folder, case["idl"], case["name"].startswith("agw/"))
     except IdlError as error:
         if expected["outcome"] == "load_error":
             return None
         return Mismatch(json.dumps(expected), f"refused: {error}")
     if expected["outcome"] == "load_error":
         return Mismatch("a refused IDL", "a mapping")
-    got = _call(mapping, case)
+    got = _call(door, case)
     problems = list(_problems(expected, got))
     if not problems:
         return None
@@ -58,55 +58,53 @@ def _run(folder: Path, case: dict[str, Any]) -> Mismatch | None:
 
 
 @cache
-def _mapping(folder: Path, idl: str, legacy: bool) -> Mapping:
+def _front_door(folder: Path, idl: str, legacy: bool) -> FrontDoor:
     loaded = load(idl, lambda path: (folder / path).read_text())
     service = compile_service(Path(idl).stem, loaded.schema, MappingSettings(legacy=legacy))
     mapping, refused = join([service])
     assert not refused
-    return mapping
+    return FrontDoor(mapping)
 
 
-def _call(mapping: Mapping, case: dict[str, Any]) -> Outcome:
-    """One request through every step of its plan; a scripted reply stands for the server."""
-    outcome = Outcome(Response(0))
-    request = _request(case)
-    try:
-        plan, path = mapping.route_generic(request) if "json_call" in case else mapping.route(request)
-        arguments = plan.bind(request, path)
-        plan.validate(arguments)
-        payload = plan.encode(arguments)
-        outcome.rpc_method, outcome.arguments = plan.method.name, read_struct(payload)
-        outcome.response = plan.render(plan.decode(_reply(plan.wire_name, case)))
-    except GatewayError as error:
-        outcome.response = render_failure(error)
-    return outcome
+def _call(door: FrontDoor, case: dict[str, Any]) -> Outcome:
+    reply = case.get("server_reply", EMPTY)
+    door.answers(_answer(reply), _info(reply, case.get("transport", "ttheader")))
+    response = door.send(*_request(case))
+    if not door.server.received:
+        return Outcome(response)
+    (call,) = door.server.received
+    return Outcome(response, call.method.decode(), read_struct(call.payload))
 
 
-def _request(case: dict[str, Any]) -> Request:
+def _request(case: dict[str, Any]) -> tuple[str, bytes, list[tuple[bytes, bytes]], bytes]:
     if "json_call" in case:
         call = case["json_call"]
         target = f"/gateway/{case['idl'].removesuffix('.thrift')}/{call['method']}"
-        return Request("POST", target.encode(), body=call["json"].encode())
+        return "POST", target.encode(), [(b"Host", b"gw.test")], call["json"].encode()
     sent = case["request"]
-    headers = [(name.lower().encode(), value.strip().encode()) for name, value in sent.get("headers", [])]
-    if not any(name == b"host" for name, _ in headers):
-        headers.insert(0, (b"host", b"gw.test"))
+    headers = [(name.encode(), value.encode()) for name, value in sent.get("headers", [])]
+    if not any(name.lower() == b"host" for name, _ in headers):
+        headers.insert(0, (b"Host", b"gw.test"))
     body = base64.b64decode(sent["body_b64"]) if "body_b64" in sent else sent.get("body", "").encode()
-    return Request(sent["method"], sent["target"].encode(), tuple(headers), body)
+    return sent["method"], sent["target"].encode(), headers, body
 
 
-def _reply(method: bytes, case: dict[str, Any]) -> Reply:
-    reply = case.get("server_reply", {"kind": "result", "result_hex": "0c00000000"})
+# What the server did where a case does not say: an empty struct as the result.
+EMPTY = {"kind": "result", "result_hex": "0c00000000"}
+
+
+def _answer(reply: dict[str, Any]) -> Answer:
     if reply["kind"] == "rpc_error":
-        return Reply(MessageType.EXCEPTION, method, encode_exception(ApplicationError(6, reply["message"])))
-    if reply["kind"] == "result":
-        return Reply(MessageType.REPLY, method, bytes.fromhex(reply["result_hex"]))
-    if case.get("transport") == "framed":
-        return Reply(MessageType.REPLY, method, b"\0")
+        return ApplicationError(6, reply["message"])
+    return bytes.fromhex(reply.get("result_hex", "00"))
+
+
+def _info(reply: dict[str, Any], transport: str) -> dict[str, str]:
+    """What a business status puts into a TTHeader, where there is one."""
+    if reply["kind"] != "biz_error" or transport == "framed":
+        return {}
     info = {"biz-status": str(reply["code"]), "biz-message": reply["message"]}
-    if reply.get("extra"):
-        info["biz-extra"] = json.dumps(reply["extra"])
-    return Reply(MessageType.REPLY, method, b"\0", info)
+    return info | ({"biz-extra": json.dumps(reply["extra"])} if reply.get("extra") else {})
 
 
 def _problems(expected: dict[str, Any], got: Outcome) -> Iterator[str]:

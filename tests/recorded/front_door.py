@@ -1,0 +1,134 @@
+"""The whole gateway in memory: HTTP bytes in at the front, Thrift bytes out at the back, and the same way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
+from twisted.internet.testing import StringTransportWithDisconnection
+
+from txgateway.core.connection import Connection
+from txgateway.core.framing.framed import Framed
+from txgateway.core.instances import Instance
+from txgateway.core.mapping import Mapping
+from txgateway.core.message import Call, MessageType, Reply, Response
+from txgateway.filters import compose
+from txgateway.filters.rescue import rescue
+from txgateway.gateway import Gateway
+from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers
+from txgateway.net.http.klein_server import KleinServer
+from txgateway.testing import Answer, ScriptedServer
+
+_INSTANCE = Instance("127.0.0.1", 9001)
+_CLIENT = IPv4Address("TCP", "127.0.0.1", 40000)
+
+
+@define(eq=False)
+class FrontDoor:
+    """A gateway with one scripted Thrift server behind it.
+
+    :ivar server: what it got is in ``server.received``.
+    """
+
+    mapping: Mapping
+    server: ScriptedServer = field(factory=ScriptedServer)
+    _upstream: _Scripted = field(init=False)
+    _factory: Any = None
+
+    def __attrs_post_init__(self) -> None:
+        self._upstream = _Scripted(self.server)
+        gateway = Gateway(self.mapping, _Everywhere(self._upstream))
+        routes = [HttpRoute(route.verb, route.path) for route in self.mapping.routes]
+        handlers = PublicHandlers(compose([rescue], gateway.handle), compose([rescue], gateway.handle_generic), routes)
+        endpoint = _Captured()
+        ensureDeferred(KleinServer(handlers, HttpLimits()).listen([endpoint]))
+        self._factory = endpoint.factory
+
+    def answers(self, answer: Answer, info: dict[str, str] | None = None) -> None:
+        """What the server does with every call from now on; what it has received is forgotten.
+
+        :param info: the string keys that a TTHeader would bring along.
+        """
+        self.server.received.clear()
+        self.server.script = _Always(answer)
+        self._upstream.info = info or {}
+
+    def send(self, verb: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Response:
+        """One request on a connection of its own."""
+        head = [b"%b %b HTTP/1.1" % (verb.encode(), target), *(b"%b: %b" % header for header in headers)]
+        if body or verb in ("POST", "PUT", "PATCH"):
+            head.append(b"Content-Length: %d" % len(body))
+        return _read_response(self._exchange(b"\r\n".join([*head, b"Connection: close", b"", b""]) + body))
+
+    def _exchange(self, data: bytes) -> bytes:
+        transport = StringTransportWithDisconnection(peerAddress=_CLIENT)
+        protocol = self._factory.buildProtocol(_CLIENT)
+        transport.protocol = protocol
+        protocol.makeConnection(transport)
+        protocol.dataReceived(data)
+        if transport.connected:
+            transport.loseConnection()
+        return transport.value()
+
+
+class _Captured:
+    """An endpoint that listens nowhere."""
+
+    factory: Any = None
+
+    def listen(self, factory: Any) -> Deferred[None]:
+        self.factory = factory
+        return succeed(None)
+
+
+class _Always(dict[str, Answer]):
+    """A script that says the same of every method."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def get(self, method: str, default: Any = None) -> Answer:
+        return self._answer
+
+
+@frozen
+class _Everywhere:
+    """The same upstream for every service."""
+
+    upstream: Any
+
+    def __getitem__(self, service: str) -> Any:
+        return self.upstream
+
+
+@define
+class _Scripted:
+    """One connection to the scripted server for each call."""
+
+    server: ScriptedServer
+    info: dict[str, str] = field(factory=dict)
+
+    def pick(self, call: Call, exclude: tuple[Instance, ...]) -> Instance:
+        return _INSTANCE
+
+    def call(self, instance: Instance, call: Call) -> Deferred[Reply]:
+        there, back = self.server.factory.buildProtocol(None), StringTransportWithDisconnection()
+        back.protocol = there
+        there.makeConnection(back)
+        connection: Connection[Call] = Connection(Framed())
+        there.dataReceived(connection.send(call, call))
+        answers = [succeed(evolve(reply, info=self.info)) for _, reply in connection.receive(back.value())]
+        back.loseConnection()
+        if call.oneway:
+            return succeed(Reply(MessageType.REPLY, call.method, b"\0"))
+        return (answers or [fail(error) for _, error in connection.lost()])[0]
+
+
+def _read_response(raw: bytes) -> Response:
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status, *lines = head.split(b"\r\n")
+    pairs = (line.partition(b":") for line in lines)
+    return Response(int(status.split()[1]), tuple((n.lower(), value.strip()) for n, _, value in pairs), body)
