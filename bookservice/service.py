@@ -38,11 +38,18 @@ class BookService:
         return self._types.QueryBookResp(ID=book.id, Title=book.title, Author=book.author, Content=book.content)
 
     async def insertBook(self, req: Any) -> Any:
-        book = Book(req.ID, req.Title, req.Author)
         try:
+            book = _book(req)
             self._store.insert(book)
         except NotStored as error:
             return self._types.InsertBookResp(Ok=False, Msg=str(error))
         if self._tell is not None:
             await self._tell(book)
         return self._types.InsertBookResp(Ok=True, Msg=f"Book {req.ID} is on the shelf")
+
+
+def _book(req: Any) -> Book:
+    # The codec hands on bytes where a client sent no UTF-8.
+    if not all(isinstance(value, str) for value in (req.ID, req.Title, req.Author)):
+        raise NotStored("The fields of a book are text")
+    return Book(req.ID, req.Title, req.Author)

@@ -112,7 +112,7 @@ def test_a_declared_exception_is_its_own_field(dispatcher: Dispatcher, shop: Int
     error = shop.types[name](code=3, why="gone") if name == "NotFound" else shop.types[name](code=3)
     reply = dispatcher.read(request("find", [])).declared(error)
     assert reply is not None
-    result = decode(shop._structs.result(shop.service.method_named("find")), reply.payload)  # type: ignore[arg-type]
+    result = decode(shop.structs.result(shop.service.method_named("find")), reply.payload)  # type: ignore[arg-type]
     assert list(result.__dict__.values()) == [error]
     assert reply.payload[1:3] == bytes([0, field])
 

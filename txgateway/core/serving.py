@@ -172,7 +172,8 @@ class Dispatcher:
 class Interface:
     """What a server offers: one service of an IDL.
 
-    :ivar types: the classes that a handler needs for its results and exceptions.
+    :ivar structs: the classes for the codec.
+    :ivar types: those of them that a handler needs for its results and exceptions, by name.
     """
 
     def __init__(self, schema: Schema, service: str | None = None) -> None:
@@ -182,8 +183,8 @@ class Interface:
         """
         self.schema = schema
         self.service = _service(schema, service)
-        self._structs = Structs(schema)
-        self.types = Types(self._structs)
+        self.structs = Structs(schema)
+        self.types = Types(self.structs)
 
     def bind(self, handler: object) -> Dispatcher:
         """A handler has a method of its own for each one of the service, inherited ones included.
@@ -201,7 +202,7 @@ class Interface:
         )
 
     def _operation(self, method: Method, handle: Callable[..., Any]) -> Operation:
-        arguments, result = self._structs.arguments(method), self._structs.result(method)
+        arguments, result = self.structs.arguments(method), self.structs.result(method)
         # The classes write nothing that is not set; what an argument that was not sent
         # reads as follows the rules of a plain struct.
         plain = evolve(arguments.__declaration__, kind=StructKind.STRUCT)
@@ -211,11 +212,11 @@ class Interface:
             arguments=arguments,
             result=result,
             absent=tuple(
-                (name, self._structs.rest(plain, field))
+                (name, self.structs.rest(plain, field))
                 for name, field in zip(arguments.__names__, plain.fields, strict=True)
             ),
             declared=tuple(
-                (name, self._structs[field.type.name])
+                (name, self.structs[field.type.name])
                 for name, field in zip(result.__names__, result.__declaration__.fields, strict=True)
                 if field.id != 0 and isinstance(field.type, StructType)
             ),
