@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
@@ -75,17 +74,6 @@ def test_says_so_if_the_peer_is_gone_and_nothing_was_taken(link: Link) -> Any:
     link.theirs.close()
     assert not write(b"ping") or not write(b"ping")
     yield deferLater(reactor, 0)
-
-
-@pytest_twisted.inlineCallbacks
-def test_a_closing_transport_takes_nothing_more(link: Link) -> Any:
-    write = writer(link.ours)
-    lost: Deferred[None] = Deferred()
-    link.ours.protocol.connectionLost = lambda reason: lost.callback(None)
-    link.ours.loseConnection()
-    assert write(b"late")
-    yield lost
-    assert link.heard(4) == b""
 
 
 def test_any_other_transport_is_written_to_as_usual() -> None:

@@ -34,8 +34,8 @@ def _queued(transport: Any) -> Write:
 
 def _direct(transport: tcp.Connection) -> Write:
     def write(data: bytes) -> bool:
-        # Nothing may overtake what is queued; and a closing transport takes nothing more.
-        if transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting or not transport.connected:
+        # Nothing may overtake what is queued.
+        if transport.dataBuffer or transport._tempDataBuffer or not transport.connected:
             transport.write(data)
             return True
         sent = transport.writeSomeData(data)
