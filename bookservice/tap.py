@@ -19,6 +19,13 @@ from .service import BookService, interface
 from .store import Store
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 3600:
+        raise ValueError("expected seconds from 0 to 3600")
+    return seconds
+
+
 class Options(usage.Options):
     synopsis = "[options]"
     longdesc = (
@@ -30,6 +37,13 @@ class Options(usage.Options):
         ["weight", "w", DEFAULT_WEIGHT, "Its share of the calls, relative to other instances.", int],
         ["prefix", "p", DEFAULT_PREFIX, "Where services register in etcd."],
         ["name", "n", "book", "The name to register under."],
+        [
+            "grace",
+            "g",
+            1.0,
+            "Seconds that it goes on serving once it has left the registry. Kitex clients look there every 5 s.",
+            _seconds,
+        ],
         ["ttl", "t", None, "Seconds until etcd forgets an instance that died.", int],
     ]
 
@@ -86,6 +100,7 @@ def makeService(options: Options) -> Books:
         registry=_registry(options, reactor),
         name=options["name"],
         weight=options["weight"],
+        grace=options["grace"],
     )
     books.peers = peers
     return books

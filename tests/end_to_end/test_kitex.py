@@ -261,12 +261,12 @@ def test_a_kitex_client_shares_its_calls_by_our_weights(place):
 
 @pytest.mark.parametrize("transport", ["framed", "buffered"])
 def test_a_book_service_that_is_replaced_costs_a_kitex_client_no_call(place, transport):
-    leaving, staying = place.book(), place.book()
+    # A Kitex client looks into etcd every 5 s: until then it still tries the one that left.
+    leaving, staying = place.book("--grace", "6"), place.book()
     loop = place.loop(transport=transport)
     loop.reach(leaving.address)
     loop.reach(staying.address)
     leaving.end()
-    # A Kitex client looks into etcd every 5 s: until then it still tries the one that left.
     loop.reach(place.book().address)
     counts = loop.stop()
     assert counts["failed"] == 0, counts["errors"]
