@@ -50,9 +50,12 @@ def etcd() -> Iterator[EtcdServer | GivenEtcd]:
 
 
 @pytest.fixture
-def own_etcd() -> Iterator[EtcdServer]:
-    """A fresh etcd for one test alone, which may kill it, restart it or wipe its data."""
+def own_etcd(request: pytest.FixtureRequest) -> Iterator[EtcdServer]:
+    """A fresh etcd for one test alone, which may kill it, restart it or wipe its data.
+
+    An indirect parameter holds further arguments of etcd.
+    """
     if find_etcd() is None:
         pytest.skip("no etcd program here")
-    with EtcdServer() as server:
+    with EtcdServer(*getattr(request, "param", ())) as server:
         yield server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -24,13 +24,20 @@ class Proxy:
         self._reactor = reactor
         self._target = target
         self._pairs: set[_Front] = set()
-        factory = Factory.forProtocol(lambda: _Front(self))
-        factory.noisy = False
-        self._port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self._number = 0
+        self._port: Any = None
+        self.accept()
+        self._number = self._port.getHost().port
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port.getHost().port}"
+        return f"http://127.0.0.1:{self._number}"
+
+    def accept(self) -> None:
+        """Take connections, again at the same address after :meth:`cut`."""
+        factory = Factory.forProtocol(lambda: _Front(self))
+        factory.noisy = False
+        self._port = self._reactor.listenTCP(self._number, factory, interface="127.0.0.1")
 
     def reset(self) -> int:
         """Abort every connection; gives their number."""
@@ -39,12 +46,9 @@ class Proxy:
             front.abort()
         return len(pairs)
 
-    def refuse(self) -> Deferred[None]:
-        """Take no more connections."""
-        return self._port.stopListening()
-
-    async def close(self) -> None:
-        await self.refuse()
+    async def cut(self) -> None:
+        """Abort every connection and take no more."""
+        await maybeDeferred(self._port.stopListening)
         self.reset()
 
 

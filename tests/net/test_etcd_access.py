@@ -40,12 +40,11 @@ def logins(client: EtcdClient) -> int:
 # Logins
 
 
-@pytest.fixture
-def locked(own_etcd: EtcdServer) -> EtcdServer:
-    """An etcd where ``app`` may read and write what begins with ``p/``, and nobody else may do anything."""
+def lock(url: str) -> None:
+    """From now on ``app`` may read and write what begins with ``p/``, and nobody else may do anything."""
 
     def ask(path: str, **fields: Any) -> None:
-        request = urllib.request.Request(f"{own_etcd.url}/v3/auth/{path}", json.dumps(fields).encode())
+        request = urllib.request.Request(f"{url}/v3/auth/{path}", json.dumps(fields).encode())
         urllib.request.urlopen(request, timeout=10).close()
 
     for who in (ROOT, APP):
@@ -55,6 +54,12 @@ def locked(own_etcd: EtcdServer) -> EtcdServer:
     rights = {"permType": "READWRITE", "key": to_base64(b"p/"), "range_end": to_base64(b"p0")}
     ask("role/grant", name="app", perm=rights)
     ask("enable")
+
+
+@pytest.fixture
+def locked(own_etcd: EtcdServer) -> EtcdServer:
+    """An etcd that wants a login; see :func:`lock`."""
+    lock(own_etcd.url)
     return own_etcd
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest_twisted
 import txaioetcd
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from txaioetcd import CompModified, Expired, Failed, KeySet, OpDel, OpSet, Transaction
 from txaioetcd import _client_commons as commons
@@ -20,6 +19,7 @@ from txgateway.core.etcd import EtcdConnectionRefused, EtcdError, EtcdTimeout, E
 from txgateway.net.etcd_client import Access, CompLease, EtcdClient
 from txgateway.testing import EtcdServer, free_port
 
+from .misbehaving import Silent, Talker
 from .proxy import Proxy
 from .waiting import until
 
@@ -197,7 +197,7 @@ async def test_a_watch_loses_nothing_however_it_is_cut(etcd: Any, client: EtcdCl
     await until(lambda: len(watching.values) >= len(sent), 30)
     assert watching.values == sent
     watching.ended.cancel()
-    await proxy.close()
+    await proxy.cut()
 
 
 @pytest_twisted.ensureDeferred
@@ -208,7 +208,7 @@ async def test_a_watch_that_is_reset_fails(etcd: Any) -> None:
     assert proxy.reset() == 1
     await until(lambda: watching.failures)
     assert type(watching.failures[0]) is EtcdUnreachable
-    await proxy.close()
+    await proxy.cut()
 
 
 @pytest_twisted.ensureDeferred
@@ -228,38 +228,6 @@ async def test_what_is_compacted_cannot_be_watched(own_etcd: EtcdServer) -> None
 
 
 # Endpoints
-
-
-class Silent(Protocol):
-    """Takes what comes and says nothing."""
-
-
-class Talker(Protocol):
-    """Answers anything with the same bytes."""
-
-    def __init__(self, answer: bytes, close: bool) -> None:
-        self._answer, self._close = answer, close
-
-    def dataReceived(self, data: bytes) -> None:
-        self.transport.write(self._answer)
-        if self._close:
-            self.transport.loseConnection()
-
-
-@pytest.fixture
-def serve() -> Any:
-    """Starts servers on free ports and gives their URLs."""
-    ports = []
-
-    def start(make: Callable[[], Protocol]) -> str:
-        factory = Factory.forProtocol(make)
-        factory.noisy = False
-        ports.append(reactor.listenTCP(0, factory, interface="127.0.0.1"))
-        return f"http://127.0.0.1:{ports[-1].getHost().port}"
-
-    yield start
-    for port in ports:
-        port.stopListening()
 
 
 def refusing() -> str:
@@ -308,7 +276,7 @@ async def test_a_connection_that_died_while_it_was_idle_is_replaced(etcd: Any) -
     proxy.reset()
     await client.status()
     assert proxy.connections == 2
-    await proxy.close()
+    await proxy.cut()
 
 
 @pytest.mark.parametrize(
