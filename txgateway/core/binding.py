@@ -59,15 +59,16 @@ class Binders:
         """Binds a request by the annotations of the IDL."""
         return compile_bind(self._structs, self._readers, method)
 
-    def call(self, method: Method) -> Bind:
-        """Binds the JSON text of a body to the arguments, whatever its content type: a JSON call."""
-        read = _call_reader(self._structs, self._call_readers, method)
-        return lambda request, path: read(request.body)
+    def call(self, method: Method) -> tuple[Bind, Bind]:
+        """Binds the JSON text of a body to the arguments, whatever its content type: a JSON call.
 
-    def enveloped_call(self, method: Method) -> Bind:
-        """The same with the JSON text as a string under ``biz_params``: the old form of a JSON call."""
+        The second does so in the old form, with the JSON text as a string under ``biz_params``.
+        """
         read = _call_reader(self._structs, self._call_readers, method)
-        return lambda request, path: read(parse_json(request.body)[ENVELOPE_KEY].encode())
+        return (
+            lambda request, path: read(request.body),
+            lambda request, path: read(parse_json(request.body)[ENVELOPE_KEY].encode()),
+        )
 
 
 def compile_bind(structs: Structs, readers: JsonReaders, method: Method) -> Bind:
@@ -273,13 +274,13 @@ def _sources(field: Field) -> list[Source]:
 
 
 def _field(attribute: str, field: Field, structs: Structs, readers: JsonReaders) -> Fill:
-    if marked(field, NONE):
-        return _hidden(attribute, field, structs)
     if marked(field, NO_BODY_STRUCT) and isinstance(field.type, StructType):
         return _bodiless(attribute, field, structs, readers, ())
     sources = _sources(field)
     keys = request_keys(field)
-    if not sources and keys:
+    if marked(field, NONE) or not (sources or keys):
+        return _hidden(attribute, field, structs)
+    if not sources:
         sources = [Plain(keys[0])]
     return _filler(attribute, field, readers, sources, () if _is_whole(field) else keys)
 

@@ -6,7 +6,7 @@ from .annotations import keys, marked
 from .annotations.body_dynamic import BODY_DYNAMIC
 from .annotations.js_conv import JS_CONV
 from .annotations.none import NONE
-from .descriptor import Field
+from .descriptor import Field, Scalar, ScalarType
 
 API_BODY, API_FORM, API_KEY, GO_TAG = "api.body", "api.form", "api.key", "go.tag"
 
@@ -52,7 +52,7 @@ def converts(field: Field) -> bool:
 
 def embeds(field: Field) -> bool:
     """Whether its text is JSON and stands in JSON as such."""
-    return marked(field, BODY_DYNAMIC)
+    return marked(field, BODY_DYNAMIC) and field.type == ScalarType(Scalar.STRING, field.type.annotations)
 
 
 def _all(field: Field, annotation: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from .mapping_warnings import method_warnings
 from .message import Request
 from .plan import Plan, Planner
 from .routing import BadRoute, Router, shape
+from .rule_position import Lines, no_lines
 
 __all__ = ["MappedService", "Mapping", "MappingSettings", "PathParameters", "Route", "compile_service", "join"]
 
@@ -126,35 +127,38 @@ def _load_annotations() -> None:
     known_annotations.load()
 
 
-def compile_service(name: str, schema: Schema, settings: MappingSettings = MappingSettings()) -> MappedService:
+def compile_service(
+    name: str, schema: Schema, settings: MappingSettings = MappingSettings(), *, lines: Lines = no_lines
+) -> MappedService:
     """Compiles one IDL file.
 
     :param name: the service's name in the registry.
+    :param lines: gives a line of an IDL file, to be shown with a complaint.
     :raises IdlError: with all that is wrong in the file.
     """
     _load_annotations()
     if not schema.services:
         raise IdlError((Diagnostic("the file declares no service", Position(schema.file, 1, 1)),))
-    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings)
+    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings, lines)
     for service in compiler.schema.services:
         for method in service.methods:
             compiler.add(service, method)
-    if compiler.errors:
-        raise IdlError(tuple(compiler.errors))
     return compiler.mapped()
 
 
 class _Compiler:
     """Gathers routes, plans and complaints of one file."""
 
-    def __init__(self, name: str, schema: Schema, settings: MappingSettings) -> None:
+    def __init__(self, name: str, schema: Schema, settings: MappingSettings, lines: Lines) -> None:
         self.schema = schema
-        self.errors: list[Diagnostic] = []
         self._name = name
-        self._planner = Planner(name, schema, settings.business_status)
+        self._lines = lines
+        self._planner = Planner(name, schema, settings.business_status, lines)
         self._owners = Owners()
         self._routes: list[Route] = []
         self._calls: dict[str, CallPlans] = {}
+        # What two methods have in common is complained of once.
+        self._errors: dict[Diagnostic, None] = {}
         self._warnings: dict[Diagnostic, None] = {}
 
     def add(self, service: Service, method: Method) -> None:
@@ -167,7 +171,7 @@ class _Compiler:
                 self._add_routes(written, self._planner.route_plan(service, method))
             self._warnings |= dict.fromkeys(method_warnings(self.schema, method))
         except IdlError as error:
-            self.errors += [each for each in error.diagnostics if each not in self.errors]
+            self._errors |= dict.fromkeys(error.diagnostics)
 
     def _add_routes(self, written: list[tuple[str, Annotation]], plan: Plan) -> None:
         for verb, annotation in written:
@@ -178,15 +182,26 @@ class _Compiler:
                 shape(annotation.value)
                 taken = self._owners.take(route)
             except BadRoute as error:
-                self.errors.append(Diagnostic(f"{plan.method.name}: {error}", annotation.position))
+                self._complain(f"{plan.method.name}: {error}", annotation.position)
                 continue
             if taken is None:
                 self._routes.append(route)
             elif not same_method(taken, route):
-                self.errors.append(conflict(route, taken))
+                self._errors[conflict(route, taken)] = None
+
+    def _complain(self, message: str, position: Position) -> None:
+        self._errors[Diagnostic(message, position)] = None
 
     def mapped(self) -> MappedService:
-        return MappedService(self._name, self.schema, tuple(self._routes), self._calls, tuple(self._warnings))
+        """The file, compiled; raises IdlError if there is an error in it."""
+        warnings = tuple(map(self._shown, self._warnings))
+        if self._errors:
+            raise IdlError((*map(self._shown, self._errors), *warnings))
+        return MappedService(self._name, self.schema, tuple(self._routes), self._calls, warnings)
+
+    def _shown(self, complaint: Diagnostic) -> Diagnostic:
+        place = complaint.position
+        return complaint if complaint.source else evolve(complaint, source=self._lines(place.file, place.line))
 
 
 class Owners:

@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from .annotations import Check, checks
 from .binding import ENVELOPE_KEY, Bind, Binders
 from .codec import binary
 from .codec.structs import Structs, ThriftStruct
@@ -26,7 +27,7 @@ from .errors import BadRequest, StreamingUnsupported, ValidationFailed
 from .inputs import PathParameters
 from .message import Reply, Request, Response
 from .rendering import Answers, CallAnswers, Decode, Result, compile_decode, enveloped, render
-from .validation import Validator, compile_validator
+from .rule_position import Lines, no_lines
 
 # A method with this annotation streams, unless its value is "unary".
 STREAMING = "streaming.mode"
@@ -68,17 +69,19 @@ class Planner:
 
     :param service: the service's name in the registry.
     :param business_status: the HTTP status of a business status error.
+    :param lines: gives a line of an IDL file, to be shown with a mistake.
     """
 
-    def __init__(self, service: str, schema: Schema, business_status: int) -> None:
+    def __init__(self, service: str, schema: Schema, business_status: int, lines: Lines = no_lines) -> None:
         self._service = service
         self._schema = schema
         self._business_status = business_status
+        self._lines = lines
         self._structs = Structs(schema)
         self._binders = Binders(self._structs)
         self._answers = Answers(schema)
         self._call_answers = CallAnswers(schema)
-        self._validators: dict[TypeName, Validator | None] = {}
+        self._known_checks: dict[TypeName, tuple[Check, ...]] = {}
 
     def route_plan(self, declared: Service, method: Method) -> Plan:
         """The plan for the routes of a method; raises IdlError."""
@@ -90,7 +93,8 @@ class Planner:
         There is no old form where ``biz_params`` is a field of the request struct.
         """
         decode = self._decode(self._call_answers, method)
-        call = self._plan(declared, method, self._binders.call(method), decode)
+        bind, bind_enveloped = self._binders.call(method)
+        call = self._plan(declared, method, bind, decode)
         if self._has_field(method, ENVELOPE_KEY):
             return call, None
 
@@ -98,8 +102,7 @@ class Planner:
             result = decode(reply)
             return Result(result.value, enveloped(result.answer))
 
-        bind = self._binders.enveloped_call(method)
-        return call, self._plan(declared, method, bind, decode_enveloped, is_enveloped=True)
+        return call, self._plan(declared, method, bind_enveloped, decode_enveloped, is_enveloped=True)
 
     def _has_field(self, method: Method, name: str) -> bool:
         argument = method.arguments[0].type if method.arguments else None
@@ -126,22 +129,26 @@ class Planner:
     def _validate(self, method: Method) -> Callable[[ThriftStruct], None]:
         if not method.arguments or not isinstance(method.arguments[0].type, StructType):
             return nothing_to_validate
-        validator = self._validator(method.arguments[0].type.name)
-        if validator is None:
+        found = self._checks(method.arguments[0].type.name)
+        if not found:
             return nothing_to_validate
-        first, attribute = validator.first, next(iter(self._structs.arguments(method).__names__))
+        attribute = next(iter(self._structs.arguments(method).__names__))
 
         def validate(arguments: ThriftStruct) -> None:
-            failure = first(getattr(arguments, attribute))
-            if failure is not None:
-                raise ValidationFailed(failure.message, field=failure.path, rule=failure.rule)
+            request = getattr(arguments, attribute)
+            for check in found:
+                failure = check(request)
+                if failure is not None:
+                    raise ValidationFailed(failure.message, field=failure.path, rule=failure.rule)
 
         return validate
 
-    def _validator(self, request: TypeName) -> Validator | None:
-        if request not in self._validators:
-            self._validators[request] = compile_validator(self._schema, request, self._access)
-        return self._validators[request]
+    def _checks(self, request: TypeName) -> tuple[Check, ...]:
+        """The checks of a request struct, compiled once for all methods that take it."""
+        if request not in self._known_checks:
+            compiled = (checks[name](self._schema, request, self._access, lines=self._lines) for name in checks)
+            self._known_checks[request] = tuple(check for check in compiled if check is not None)
+        return self._known_checks[request]
 
     def _access(self, struct: Struct, field: Field) -> Callable[[Any], Any]:
         """What a rule sees of a field: its value, or the one that will be sent for it.

@@ -2,23 +2,25 @@
 
 A *source* gives a field its text from the request, a *target* carries a field of the
 result into the head of the response, a *key* names a field in JSON, a *mark* switches
-something on by being there, a *verb* makes a route of a method. One file may be several
-of these. All of it is looked up while a mapping is compiled, never at request time.
+something on by being there, a *check* holds rules against the arguments, a *verb* makes a
+route of a method. One file may be several of these. All of it is looked up while a mapping
+is compiled, never at request time.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from attrs import define, field
 
-from ..descriptor import Annotation, Field, Type
+from ..descriptor import Annotation, Field, Schema, Struct, Type, TypeName
 from ..errors import Diagnostic, Severity
 from ..extension import Extensions
 from ..inputs import Inputs
 from ..message import Header
+from ..rule_position import Lines
 
 JSON_RANK = 60
 
@@ -88,6 +90,36 @@ class Target(ABC):
         """Puts a field's value, which is set, into the head; raises UnusableReply."""
 
 
+class Failure(Protocol):
+    """What a check says of arguments that it refuses.
+
+    :ivar path: the field, from the request struct down.
+    :ivar message: for whoever sent the request.
+    :ivar rule: the rule's text.
+    """
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def message(self) -> str: ...
+
+    @property
+    def rule(self) -> str: ...
+
+
+# A request struct's object to the first failure in it, or None.
+Check = Callable[[Any], Failure | None]
+# Gives for a field the function from its struct's object to its value, None if unset.
+Access = Callable[[Struct, Field], Callable[[Any], Any]]
+
+
+class CompileCheck(Protocol):
+    """Makes the check of a request struct and all it holds; None: no rule there. Raises IdlError."""
+
+    def __call__(self, schema: Schema, root: TypeName, access: Access, *, lines: Lines) -> Check | None: ...
+
+
 # The annotation's value to a field's JSON key; None: the field is not in JSON.
 Key = Callable[[str], str | None]
 
@@ -96,6 +128,7 @@ targets: Extensions[type[Target]] = Extensions(__name__)
 keys: Extensions[Key] = Extensions(__name__)
 # What a mark means is said where it is looked for; its file explains it.
 marks: Extensions[str] = Extensions(__name__)
+checks: Extensions[CompileCheck] = Extensions(__name__)
 verbs: Extensions[str] = Extensions(__name__)
 
 

@@ -105,13 +105,15 @@ class JsonReaders:
 
     def _compile(self, cls: type[ThriftStruct]) -> Reader:
         struct = cls.__declaration__
-        table = []
+        table, zeros = [], {}
         for attribute, field in zip(cls.__names__, struct.fields, strict=True):
             key = self._key_of(field)
+            required = field.requiredness is Requiredness.REQUIRED and field.default is None
             if key is not None:
-                required = field.requiredness is Requiredness.REQUIRED and field.default is None
                 table.append((key, attribute, field.name, required, self.field(field)))
-        reader = _struct(cls, tuple(table))
+            elif required:
+                zeros[attribute] = self._structs.zero(field)
+        reader = _struct(cls, tuple(table), zeros)
         return _union(reader, struct.name.name) if struct.kind is StructKind.UNION else reader
 
 
@@ -119,13 +121,19 @@ def too_deep() -> Misfit:
     return Misfit("fewer levels", "more than a Thrift message may have")
 
 
-def _struct(cls: type[ThriftStruct], table: tuple[tuple[str, str, str, bool, Reader], ...]) -> Reader:
+def _struct(
+    cls: type[ThriftStruct], table: tuple[tuple[str, str, str, bool, Reader], ...], zeros: dict[str, object]
+) -> Reader:
+    """:param zeros: by attribute, what is sent for a required field that JSON does not have."""
+
     def read(value: Any, depth: int) -> ThriftStruct:
         if type(value) is not dict:
             raise Misfit("an object", kind(value))
         if depth <= 0:
             raise too_deep()
         made: ThriftStruct = cls.__new__(cls)
+        if zeros:
+            made.__dict__.update(zeros)
         for key, attribute, name, required, reader in table:
             item = value.get(key)
             if item is not None:

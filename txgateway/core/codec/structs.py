@@ -177,6 +177,7 @@ class Structs:
         self._structs: dict[TypeName, type[ThriftStruct]] = {}
         self._enums: dict[TypeName, type[IntEnum]] = {}
         self._absent: dict[TypeName, ThriftStruct] = {}
+        self._messages: dict[tuple[TypeName, str, int], type[ThriftStruct]] = {}
         # Structs that have a class, but not yet its fields: types may refer to each
         # other in circles, and in chains longer than Python's stack is deep.
         self._unfinished: list[tuple[type[ThriftStruct], dict[bytes, int | Walker]]] = []
@@ -252,12 +253,15 @@ class Structs:
         return {ListType: list, SetType: list, MapType: dict}.get(type(field.type))
 
     def _message(self, method: Method, name: str, fields: tuple[Field, ...]) -> type[ThriftStruct]:
-        # As in a union, nothing is written but what is set.
-        name_ = TypeName(method.declared_in.file, name)
-        cls = self._shell(Struct(name_, fields, StructKind.UNION, position=method.position))
-        cls.__message__ = True
-        self._finish()
-        return cls
+        key = (method.declared_in, name, len(fields))
+        if key not in self._messages:
+            full_name = TypeName(method.declared_in.file, name)
+            # As in a union, nothing is written but what is set.
+            cls = self._shell(Struct(full_name, fields, StructKind.UNION, position=method.position))
+            cls.__message__ = True
+            self._finish()
+            self._messages[key] = cls
+        return self._messages[key]
 
     def _class(self, name: TypeName) -> type[ThriftStruct]:
         cls = self._structs.get(name)
