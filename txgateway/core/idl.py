@@ -380,6 +380,7 @@ def _all_errors(source: Source, whole: _SyntaxError) -> tuple[Diagnostic, ...]:
 # --- Doc comments -----------------------------------------------------------------------
 
 _COMMENTS = re.compile(r""""(?:\\["']|[^"])*+"|'(?:\\["']|[^'])*+'|(?://|#)[^\r\n]*|/\*[\s\S]*?\*/""")
+_REST = re.compile(r"[ \t]*[^\s]")
 
 
 class Docs:
@@ -390,27 +391,32 @@ class Docs:
 
     def of(self, first: int, last: int) -> str:
         """The comment that ends right above line ``first`` or stands before it; else the one behind line ``last``."""
-        above, behind = self._found
-        return above.get(first) or above.get(first - 1) or behind.get(last, "")
+        above, before, behind = self._found
+        return before.get(first) or above.get(first - 1) or behind.get(last, "")
 
     @functools.cached_property
-    def _found(self) -> tuple[dict[int, str], dict[int, str]]:
+    def _found(self) -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
+        """Comments by the line in which they end: with lines of their own, with something behind or before them."""
         above: dict[int, str] = {}
+        before: dict[int, str] = {}
         behind: dict[int, str] = {}
+        text = self._text
         line, at = 1, 0
-        for match in _COMMENTS.finditer(self._text):
+        for match in _COMMENTS.finditer(text):
             if match[0][0] in "\"'":
                 continue
-            line += self._text.count("\n", at, match.start())
+            line += text.count("\n", at, match.start())
             at = match.start()
             last = line + match[0].count("\n")
             words = _words_of(match[0])
-            if self._text[self._text.rfind("\n", 0, at) + 1 : at].strip():
+            if text[text.rfind("\n", 0, at) + 1 : at].strip():
                 behind[last] = words
+            elif _REST.match(text, match.end()):
+                before[last] = words
             else:
-                before = above.pop(line - 1, "")
-                above[last] = f"{before}\n{words}" if before else words
-        return above, behind
+                over = above.pop(line - 1, "")
+                above[last] = f"{over}\n{words}" if over else words
+        return above, before, behind
 
 
 def _words_of(comment: str) -> str:

@@ -105,12 +105,12 @@ def hint_for(text: str, line: int, column: int) -> str:
         return "a name has only letters, digits, '_' and '.'"
     if re.match(r"(include|namespace|cpp_include)\b", rest):
         return "includes and namespaces stand before the first definition"
-    return _keyword_hint(re.findall(r"\w+", row[: column - 1])[-2:] + re.findall(r"^\w+", rest))
+    return _keyword_hint(re.findall(r"\w+", row[: column - 1])[-4:] + re.findall(r"^\w+", rest))
 
 
 def _keyword_hint(words: list[str]) -> str:
     for word in words:
-        if word not in _KEYWORDS and (near := nearest(word, _KEYWORDS)):
+        if word not in _KEYWORDS and len(word) > 4 and (near := nearest(word, _KEYWORDS)):
             return f"did you mean '{near}'?"
     return ""
 

@@ -149,13 +149,9 @@ class LinkedFile:
     def _report(self, diagnostic: Diagnostic) -> None:
         self._diagnostics[diagnostic] = None
 
-    @property
-    def errors(self) -> list[Diagnostic]:
-        return [d for d in self._diagnostics if d.severity is Severity.ERROR]
-
-    @property
-    def warnings(self) -> list[Diagnostic]:
-        return [d for d in self._diagnostics if d.severity is Severity.WARNING]
+    def diagnostics(self, severity: Severity) -> list[Diagnostic]:
+        """What was found, by its place."""
+        return sorted((d for d in self._diagnostics if d.severity is severity), key=lambda d: d.position)
 
     def _declared(self, kind: type[N]) -> list[N]:
         return [n for n in self.names.values() if isinstance(n, kind)]
@@ -473,13 +469,11 @@ class LinkedFile:
             self.error(node.result.name, f"{where} is oneway, so it returns nothing: it must be void")
         if node.oneway and node.throws:
             self.error(node.name, f"{where} is oneway, so it cannot throw")
-        arguments = self._fields(node.arguments, f"the arguments of {where}")
-        throws = self._fields(node.throws, f"the exceptions of {where}")
         return Method(
             node.name.text,
-            tuple(self._field(a) for a in arguments),
+            self._arguments(node, f"the arguments of {where}"),
             self.type_of(node.result) if node.result else None,
-            tuple(self._field(evolve(t, requiredness=Requiredness.OPTIONAL)) for t in throws),
+            self._throws(node, f"the exceptions of {where}"),
             node.oneway,
             self.name_of(service.name),
             self._annotations(node.annotations, Home.METHOD),
@@ -487,12 +481,30 @@ class LinkedFile:
             self.source.position(node.name),
         )
 
+    def _arguments(self, node: MethodNode, where: str) -> tuple[Field, ...]:
+        """An argument is always sent, as in thriftgo, even if `optional` is written before it."""
+        shapes = self._fields(node.arguments, where)
+        optional = Requiredness.OPTIONAL
+        return tuple(
+            self._field(evolve(s, requiredness=Requiredness.DEFAULT) if s.requiredness is optional else s)
+            for s in shapes
+        )
+
+    def _throws(self, node: MethodNode, where: str) -> tuple[Field, ...]:
+        shapes = self._fields(node.throws, where)
+        for shape in shapes:
+            if shape.id == 0:
+                self.error(shape.node.id or shape.node.name, "0 is the id of what the method returns")
+            if not isinstance(shape.type, StructType):
+                self.warn(shape.node.type.name, f"a {shape.type} is no exception")
+        return tuple(self._field(evolve(s, requiredness=Requiredness.OPTIONAL)) for s in shapes)
+
     def _annotations(self, nodes: AnnotationNodes, home: Home) -> Annotations:
         if not nodes:
             return _NO_ANNOTATIONS
         position = self.source.position
-        for key, value in nodes:
-            if odd := complaint(key.text, value.text, home):
+        for key, _ in nodes:
+            if odd := complaint(key.text, home):
                 self.warn(key, *odd)
         return Annotations(tuple(Annotation(k.text, v.text, position(k), position(v)) for k, v in nodes))
 

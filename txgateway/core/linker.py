@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import field, frozen
 
-from .annotation_lint import nested_in_vain
 from .descriptor import Position, Schema
 from .errors import Diagnostic, IdlError, Severity
 from .idl import Parsed, parse
@@ -74,17 +73,12 @@ def load(path: str, read: Read, include_dirs: Iterable[str] = (), *, cache: Cach
     """
     files = _Files(read, tuple(include_dirs), cache or Cache())
     root = files.open(posixpath.normpath(path))
-    errors = files.errors + [e for f in files.linked.values() for e in f.errors]
-    warnings = [w for f in files.linked.values() for w in f.warnings]
+    errors = files.errors + [e for f in files.linked.values() for e in f.diagnostics(Severity.ERROR)]
+    warnings = [w for f in files.linked.values() for w in f.diagnostics(Severity.WARNING)]
     if errors or root is None:
         raise IdlError(_limited(errors) + _limited(warnings))
-    schema = _schema(root, files.linked)
-    sources = {path: f.source for path, f in files.linked.items()}
-    warnings += [
-        sources[a.position.file].diagnostic(a.position, message, severity=Severity.WARNING)
-        for a, message in nested_in_vain(schema)
-    ]
-    return Loaded(schema, _limited(warnings), {path: source.text for path, source in sources.items()})
+    sources = {path: f.source.text for path, f in files.linked.items()}
+    return Loaded(_schema(root, files.linked), _limited(warnings), sources)
 
 
 def _limited(diagnostics: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -25,27 +25,16 @@ _SERVICE = frozenset({Place.SERVICE})
 _STRUCT = frozenset({Place.STRUCT})
 _POLICY = _SERVICE | _METHOD
 
-# Where a field's value comes from or goes to; all but go.tag, api.key, api.none and api.js_conv
-# count only in the struct that is a request or a response itself.
-HTTP_PARTS = frozenset({
+FIELD_KEYS = (
     "api.path", "api.query", "api.header", "api.cookie", "api.form", "api.body", "api.raw_body", "api.raw_uri",
-    "api.http_code", "api.file_name",
-})  # fmt: skip
-
-# On by standing there, whatever the value, "false" included.
-SWITCHES = frozenset({
-    "api.raw_body", "api.raw_uri", "api.http_code", "api.js_conv", "api.none", "api.no_body_struct",
-})  # fmt: skip
-
-VERBS = frozenset(
+    "api.no_body_struct", "api.http_code", "api.file_name", "api.none", "api.js_conv", "api.key", "api.vd", "go.tag",
+)  # fmt: skip
+VERBS = tuple(
     f"api.{verb}" for verb in ("get", "post", "put", "delete", "patch", "options", "head", "any", "connect", "trace")
 )
 
 KNOWN: dict[str, frozenset[Place]] = {
-    **dict.fromkeys(HTTP_PARTS | SWITCHES, _FIELD),
-    "api.key": _FIELD,
-    "api.vd": _FIELD,
-    "go.tag": _FIELD,
+    **dict.fromkeys(FIELD_KEYS, _FIELD),
     **dict.fromkeys(VERBS, _METHOD),
     "streaming.mode": _METHOD,
     # Read by code generators and document tools, and by nobody at run time.
