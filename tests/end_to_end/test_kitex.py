@@ -259,14 +259,20 @@ def test_a_kitex_client_shares_its_calls_by_our_weights(place):
     assert abs(shares[heavy.address] - 3 * shares[light.address]) <= 4
 
 
-@pytest.mark.parametrize("transport", ["framed", "buffered"])
-def test_a_book_service_that_is_replaced_costs_a_kitex_client_no_call(place, transport):
-    # A Kitex client looks into etcd every 5 s: until then it still tries the one that left.
-    leaving, staying = place.book("--grace", "6"), place.book()
-    loop = place.loop(transport=transport)
+@pytest.mark.parametrize(
+    ("transport", "refresh", "grace"),
+    [
+        pytest.param("framed", 5.0, 8, id="Kitex's own pace"),
+        pytest.param("buffered", 0.1, 1, id="a client that looks often"),
+    ],
+)
+def test_a_book_service_that_is_replaced_costs_a_kitex_client_no_call(place, transport, refresh, grace):
+    # A Kitex client calls the one that left until it looks into etcd again, so that long the service goes on.
+    leaving, staying = place.book("--grace", str(grace)), place.book()
+    loop = place.loop(transport=transport, refresh=refresh)
     loop.reach(leaving.address)
     loop.reach(staying.address)
-    leaving.end()
+    assert leaving.end() == 0
     loop.reach(place.book().address)
     counts = loop.stop()
     assert counts["failed"] == 0, counts["errors"]
