@@ -143,6 +143,20 @@ def test_a_call_whose_time_is_up_before_the_connection_leaves_it_to_the_next(net
     assert network.attempts == 1
 
 
+def test_a_connect_that_fails_for_a_call_that_has_ended_costs_nobody_anything(network: Network) -> None:
+    network.mood = "hang"
+    pool = network.pool(connect_timeout=0.5)
+    late = pool.call(call(deadline=0.2))
+    network.pump(0.3)
+    assert isinstance(outcome(late), DeadlineExceeded)
+    reply = pool.call(call())
+    network.pump(0.3)
+    assert repr(pool) == "<Pool 192.0.2.1:9001: 0 busy, 0 idle, 1 connecting, 1 waiting>"
+    network.arrive()
+    network.pump()
+    assert outcome(reply).payload == VOID
+
+
 def test_idle_connections_are_given_up_oldest_first(network: Network, waiting: list[Deferred[Any]]) -> None:
     pool = network.pool(idle_timeout=30)
     for _ in range(2):

@@ -265,15 +265,17 @@ class Pool:
         self._tell_closed()
 
     def _connect_failed(self, failure: Failure) -> None:
-        """One call fails for each connection that does: they have another instance to turn to.
+        """One call fails for each connection that does: it has another instance to turn to.
 
-        All of them do if nothing is left that could carry one.
+        None does while enough others are being opened for those in line, since the call that
+        this one was for may have ended; all of them do if nothing is left that could carry one.
         """
         if self._closed:
             return
         log.warn("{address}: no connection: {reason}", address=self.instance.address, reason=failure.getErrorMessage())
         alone = not self._clients and not self._connecting
-        for pending in list(self._line)[: None if alone else 1]:
+        fails = len(self._line) if alone else min(1, max(0, len(self._line) - len(self._connecting)))
+        for pending in list(self._line)[:fails]:
             self.abandon(pending)
             pending.deferred.errback(ConnectFailed(service=pending.call.service))
 
