@@ -1,0 +1,33 @@
+"""The command ``tgw``: each command is a file of this package, found by its name."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+
+from .. import __version__
+
+
+class Commands(click.Group):
+    """A module of this package offers the command that is named after it, as ``command``.
+
+    It is imported when the command is asked for, so that no command waits for another's imports.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(context):
+            return None
+        found = importlib.import_module(f"{__name__}.{name}").command
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.command(cls=Commands)
+@click.version_option(__version__, prog_name="tgw")
+def main() -> None:
+    """Work with annotated Thrift IDL, the way the gateway reads it."""

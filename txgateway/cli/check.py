@@ -1,0 +1,62 @@
+"""``tgw check``: say what is wrong or odd in IDL before a gateway has to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ..core.errors import Diagnostic, Severity
+from ..core.loading import LoadedMapping
+from ._idl import idl_arguments, load, styled
+
+
+@click.command()
+@idl_arguments
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@click.option("--strict", is_flag=True, help="Let warnings fail, too.")
+def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, form: str, strict: bool) -> None:
+    """Check IDL files, and folders with all that lies below them.
+
+    Prints every error and warning, and exits with 1 if there was an error.
+    """
+    loaded = load(paths, include_dirs, legacy)
+    warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]
+    click.echo(_as_json(loaded) if form == "json" else _as_text(loaded, len(warnings)))
+    sys.exit(1 if loaded.errors or (strict and warnings) else 0)
+
+
+def _as_text(loaded: LoadedMapping, warnings: int) -> str:
+    found = f"{_count(len(loaded.errors), 'error')}, {_count(warnings, 'warning')}"
+    routes = _count(len(loaded.mapping.routes), "route")
+    total = f"{_count(len(loaded.files), 'file')}, {_count(len(loaded.mapping.services), 'service')}, {routes}: {found}"
+    return "\n".join([*map(styled, loaded.diagnostics), click.style(total, bold=True)])
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _as_json(loaded: LoadedMapping) -> str:
+    """One object; places count from 1, and one without a line has 0 there."""
+    report = {
+        "files": list(loaded.files),
+        "services": list(loaded.mapping.services),
+        "routes": len(loaded.mapping.routes),
+        "diagnostics": [_diagnostic(d) for d in loaded.diagnostics],
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def _diagnostic(diagnostic: Diagnostic) -> dict[str, object]:
+    return {
+        "severity": diagnostic.severity.value,
+        "file": diagnostic.position.file,
+        "line": diagnostic.position.line,
+        "column": diagnostic.position.column,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+        "source": diagnostic.source,
+    }

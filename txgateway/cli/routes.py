@@ -1,0 +1,104 @@
+"""``tgw routes``: list the ways into a mapping, and where the fields of a request come from."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..core.annotations import Source, sources
+from ..core.annotations.agw import modernise
+from ..core.annotations.no_body_struct import NO_BODY_STRUCT
+from ..core.descriptor import Field, Method, Struct, StructType, TypeName
+from ..core.keys import request_keys
+from ..core.linker import Cache
+from ..core.linker import load as load_file
+from ..core.mapping import Route
+from ..net.mapping.folder import read_file
+from ._idl import idl_arguments, load, styled
+
+StructNamed = Callable[[TypeName], Struct]
+
+
+@click.command()
+@idl_arguments
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, form: str) -> None:
+    """List every route of IDL files and folders.
+
+    What could not be loaded is named on standard error, and the exit code is then 1.
+    """
+    loaded = load(paths, include_dirs, legacy)
+    for error in loaded.errors:
+        click.echo(styled(error), err=True)
+    struct = _finder(include_dirs, legacy)
+    rows = [_row(route, struct) for route in loaded.mapping.routes]
+    if form == "json":
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        _print(rows)
+    sys.exit(1 if loaded.errors else 0)
+
+
+def _finder(include_dirs: Sequence[str], legacy: bool) -> StructNamed:
+    cache = Cache()
+
+    def struct(name: TypeName) -> Struct:
+        schema = load_file(name.file, read_file, include_dirs, cache=cache).schema
+        return (modernise(schema) if legacy else schema).structs[name]
+
+    return struct
+
+
+Row = dict[str, str | dict[str, list[str]]]
+
+
+def _row(route: Route, struct: StructNamed) -> Row:
+    method = route.plan.method
+    return {
+        "verb": route.verb,
+        "path": route.path,
+        "service": route.plan.service,
+        "method": f"{route.plan.idl_service}.{method.name}",
+        "fields": {field.name: places_of(field) for field in _request_fields(method, struct)},
+    }
+
+
+def _request_fields(method: Method, struct: StructNamed) -> tuple[Field, ...]:
+    if method.arguments and isinstance(method.arguments[0].type, StructType):
+        return struct(method.arguments[0].type.name).fields
+    return ()
+
+
+def places_of(field: Field) -> list[str]:
+    """Where the gateway looks for a field of a request, in the order in which it does: ``query num``, ``body Num``."""
+    if NO_BODY_STRUCT in field.annotations:
+        return ["its own fields"]
+    written = [sources[a.key.lower()](a.value or field.name) for a in field.annotations if a.key.lower() in sources]
+    ranked = sorted(written, key=lambda source: source.rank)
+    keys = request_keys(field)
+    if any(source.whole for source in ranked):
+        keys = ()
+    # Without a source of its own a field is in the body, or in the query of a request that has none.
+    query = [f"query {keys[0]}"] if keys and not ranked else []
+    return list(dict.fromkeys([*map(_place, ranked), *(f"body {key}" for key in keys), *query]))
+
+
+def _place(source: Source) -> str:
+    return source.place if source.whole else f"{source.place.split()[0]} {source.name}"
+
+
+def _print(rows: list[Row]) -> None:
+    table = Table("Verb", "Path", "Service", "Method", "Fields", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        fields = row["fields"]
+        assert isinstance(fields, dict)
+        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in fields.items())
+        table.add_row(*(escape(str(row[key])) for key in ("verb", "path", "service", "method")), escape(lines))
+    # Only a terminal has an edge to break lines at.
+    Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)
