@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from binascii import Error as BinasciiError
 from binascii import a2b_base64
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,8 @@ from ..text import RANGES, double, integer
 from .structs import Structs, ThriftStruct
 
 Reader = Callable[[Any, int], Any]
+# A field of a struct: JSON key, attribute, name, whether it is required, and its reader.
+_Row = tuple[str, str, str, bool, Reader]
 
 
 class JsonReaders:
@@ -57,6 +60,7 @@ class JsonReaders:
         self._digits = digits
         self._embeds = embeds
         self._known: dict[TypeName, Reader] = {}
+        self._unfinished: deque[tuple[type[ThriftStruct], list[_Row], dict[str, object]]] = deque()
 
     def field(self, field: Field) -> Reader:
         """The reader of a field's value."""
@@ -81,12 +85,28 @@ class JsonReaders:
                 return _map(_key(key), self.value(value, converts))
 
     def struct(self, name: TypeName) -> Reader:
-        """The reader of a struct inside another; a recursive one finds itself by its name."""
+        """The reader of a struct inside another."""
         if name not in self._known:
-            # A stand-in for as long as the fields are compiled, which may lead here again.
-            self._known[name] = lambda value, depth: self._known[name](value, depth)
-            self._known[name] = self._compile(self._structs[name])
+            # It is known before its fields are, for they may lead here again: through a
+            # circle, or a chain longer than Python's stack.
+            cls = self._structs[name]
+            table: list[_Row] = []
+            zeros: dict[str, object] = {}
+            reader = _struct(cls, table, zeros)
+            is_union = cls.__declaration__.kind is StructKind.UNION
+            self._known[name] = _union(reader, name.name) if is_union else reader
+            self._unfinished.append((cls, table, zeros))
+            if len(self._unfinished) == 1:
+                self._finish()
         return self._known[name]
+
+    def _finish(self) -> None:
+        try:
+            while self._unfinished:
+                self._fill(*self._unfinished[0])
+                self._unfinished.popleft()
+        finally:
+            self._unfinished.clear()
 
     def _scalar(self, scalar: Scalar, converts: bool) -> Reader:
         match scalar:
@@ -103,28 +123,25 @@ class JsonReaders:
     def _integer(self, scalar: Scalar, name: str, converts: bool) -> Reader:
         return _integer(scalar, name, converts or self._digits)
 
-    def _compile(self, cls: type[ThriftStruct]) -> Reader:
-        struct = cls.__declaration__
-        table, zeros = [], {}
-        for attribute, field in zip(cls.__names__, struct.fields, strict=True):
+    def _fill(self, cls: type[ThriftStruct], table: list[_Row], zeros: dict[str, object]) -> None:
+        for attribute, field in zip(cls.__names__, cls.__declaration__.fields, strict=True):
             key = self._key_of(field)
             required = field.requiredness is Requiredness.REQUIRED and field.default is None
             if key is not None:
                 table.append((key, attribute, field.name, required, self.field(field)))
             elif required:
                 zeros[attribute] = self._structs.zero(field)
-        reader = _struct(cls, tuple(table), zeros)
-        return _union(reader, struct.name.name) if struct.kind is StructKind.UNION else reader
 
 
 def too_deep() -> Misfit:
     return Misfit("fewer levels", "more than a Thrift message may have")
 
 
-def _struct(
-    cls: type[ThriftStruct], table: tuple[tuple[str, str, str, bool, Reader], ...], zeros: dict[str, object]
-) -> Reader:
-    """:param zeros: by attribute, what is sent for a required field that JSON does not have."""
+def _struct(cls: type[ThriftStruct], table: list[_Row], zeros: dict[str, object]) -> Reader:
+    """The reader of a struct; table and zeros may be filled until it is first used.
+
+    :param zeros: by attribute, what is sent for a required field that JSON does not have.
+    """
 
     def read(value: Any, depth: int) -> ThriftStruct:
         if type(value) is not dict:

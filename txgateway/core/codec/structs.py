@@ -177,6 +177,8 @@ class Structs:
         self._structs: dict[TypeName, type[ThriftStruct]] = {}
         self._enums: dict[TypeName, type[IntEnum]] = {}
         self._absent: dict[TypeName, ThriftStruct] = {}
+        # The structs in which, at any depth, a required field may be missing.
+        self._requiring = reaching(schema, _requires)
         self._messages: dict[tuple[TypeName, str, int], type[ThriftStruct]] = {}
         # Structs that have a class, but not yet its fields: types may refer to each
         # other in circles, and in chains longer than Python's stack is deep.
@@ -325,7 +327,11 @@ class Structs:
             cls.thrift_spec[field.id] = (wire.number, name, *parts, False)
             steps[bytes([wire.kind]) + field.id.to_bytes(2, "big", signed=True)] = _step(wire)
             setattr(cls, name, self.rest(struct, field))
-        if any(field.requiredness is Requiredness.REQUIRED for field in self._all_fields(struct)):
+        if (
+            struct.name in self._requiring
+            or _requires(struct)
+            or any(name in self._requiring for field in struct.fields for name in inner_structs(field.type))
+        ):
             cls.__missing__ = staticmethod(partial(_missing, self._checks(cls)))
 
     def _wire(self, declared: Type, field: Field) -> _Wire:
@@ -350,22 +356,6 @@ class Structs:
                 keys, values = self._wire(key, field), self._wire(value, field)
                 return _Wire(MAP, (keys.spec, values.spec), map_of(keys.kind, keys.walker, values.kind, values.walker))
         raise _refusal(field, f"the binary protocol here cannot carry {declared}")
-
-    def reachable(self, *declared: Type) -> set[TypeName]:
-        """Every struct that a value of one of these types may hold, at any depth."""
-        seen: set[TypeName] = set()
-        line = list(declared)
-        while line:
-            for name in inner_structs(line.pop()):
-                if name not in seen:
-                    seen.add(name)
-                    line.extend(field.type for field in self.schema.structs[name].fields)
-        return seen
-
-    def _all_fields(self, struct: Struct) -> Iterator[Field]:
-        yield from struct.fields
-        for name in self.reachable(*(field.type for field in struct.fields)):
-            yield from self.schema.structs[name].fields
 
     def _zero(self, declared: Type) -> object:
         match declared:
@@ -421,7 +411,7 @@ class Structs:
     def _inner_missing(self, declared: Type) -> Callable[[Any], str] | None:
         """Finds the first unset required field inside a value of this type; None if it can have none."""
         match declared:
-            case StructType():
+            case StructType(name) if name in self._requiring:
                 return _missing_inside
             case ListType(element) | SetType(element):
                 inner = self._inner_missing(element)
@@ -489,6 +479,27 @@ def _step(wire: _Wire) -> int | Walker:
     if wire.walker is string:
         return 0
     return wire.walker or 3 + WIDTHS[wire.kind]
+
+
+def reaching(schema: Schema, test: Callable[[Struct], bool]) -> set[TypeName]:
+    """The structs that pass the test, and those that hold one that does, at any depth."""
+    holders: dict[TypeName, list[TypeName]] = {}
+    for struct in schema.structs.values():
+        for field in struct.fields:
+            for inner in inner_structs(field.type):
+                holders.setdefault(inner, []).append(struct.name)
+    line = [struct.name for struct in schema.structs.values() if test(struct)]
+    found = set(line)
+    while line:
+        for holder in holders.get(line.pop(), ()):
+            if holder not in found:
+                found.add(holder)
+                line.append(holder)
+    return found
+
+
+def _requires(struct: Struct) -> bool:
+    return any(field.requiredness is Requiredness.REQUIRED for field in struct.fields)
 
 
 def _begin(blank: Callable[[], ThriftStruct], start: tuple[tuple[str, Callable[[], object]], ...]) -> ThriftStruct:

@@ -9,6 +9,7 @@ Two levels of a reply cost 0.7 µs to decode and 0.1 µs to write this way.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
@@ -33,9 +34,11 @@ from ..descriptor import (
 )
 from ..errors import UnusableReply
 from ..text import written
-from .structs import Structs, ThriftStruct
+from .structs import Structs, ThriftStruct, inner_structs, reaching
 
 Writer = Callable[[Any], Any]
+# A field of a struct: attribute, JSON key, and its writer.
+_Row = tuple[str, str, Writer]
 
 _NUMBER_KEYS = (Scalar.BOOL, Scalar.I8, Scalar.I16, Scalar.I32, Scalar.I64)
 _held = attrgetter("__dict__")
@@ -91,6 +94,12 @@ class JsonWriters:
         self._converts = converts
         self._embeds = embeds
         self._known: dict[TypeName, Writer] = {}
+        self._unfinished: deque[tuple[type[ThriftStruct], list[_Row]]] = deque()
+        schema = structs.schema
+        # The structs of which, at any depth, something is not as orjson writes it.
+        self._foreign = reaching(schema, lambda struct: any(map(self._needs, struct.fields)))
+        self._number_keyed = reaching(schema, lambda struct: any(_has(f.type, _is_number_keyed) for f in struct.fields))
+        self._with_doubles = reaching(schema, lambda struct: any(_has(f.type, _is_double) for f in struct.fields))
 
     def field(self, field: Field) -> Writer | None:
         """The writer of a field's value; None if orjson takes it as it is."""
@@ -117,21 +126,31 @@ class JsonWriters:
 
     def dumps(self, declared: Type) -> Callable[[Any], bytes]:
         """Writes a value of this type, after its writer, as JSON; raises UnusableReply for what JSON cannot say."""
-        fields = [Field(0, "", declared), *self._fields(declared)]
+        inner = set(inner_structs(declared))
+        has_number_keys = _has(declared, _is_number_keyed) or not inner.isdisjoint(self._number_keyed)
+        has_doubles = _has(declared, _is_double) or not inner.isdisjoint(self._with_doubles)
         # Slower for maps with ordinary keys, so only where the IDL has others.
-        option = orjson.OPT_NON_STR_KEYS if any(_has(f.type, _is_number_keyed) for f in fields) else 0
-        return _checked(option) if any(_has(f.type, _is_double) for f in fields) else _unchecked(option)
-
-    def _fields(self, declared: Type) -> list[Field]:
-        structs = self._structs.schema.structs
-        return [field for name in self._structs.reachable(declared) for field in structs[name].fields]
+        option = orjson.OPT_NON_STR_KEYS if has_number_keys else 0
+        return _checked(option) if has_doubles else _unchecked(option)
 
     def _struct(self, name: TypeName) -> Writer | None:
-        if name not in self._known and any(self._needs(field) for field in self._fields(StructType(name))):
-            # A stand-in for as long as the fields are compiled, which may lead here again.
-            self._known[name] = lambda value: self._known[name](value)
-            self._known[name] = self._compile(self._structs[name])
+        if name not in self._known and name in self._foreign:
+            # It is known before its fields are, for they may lead here again: through a
+            # circle, or a chain longer than Python's stack.
+            table: list[_Row] = []
+            self._known[name] = _renewed(table)
+            self._unfinished.append((self._structs[name], table))
+            if len(self._unfinished) == 1:
+                self._finish()
         return self._known.get(name)
+
+    def _finish(self) -> None:
+        try:
+            while self._unfinished:
+                self._fill(*self._unfinished[0])
+                self._unfinished.popleft()
+        finally:
+            self._unfinished.clear()
 
     def _needs(self, field: Field) -> bool:
         """Whether the struct of this field must be written anew, whatever the fields inside the field are."""
@@ -144,13 +163,11 @@ class JsonWriters:
             or (self._converts(field) and _has(field.type, _is_i64))
         )
 
-    def _compile(self, cls: type[ThriftStruct]) -> Writer:
-        table = []
+    def _fill(self, cls: type[ThriftStruct], table: list[_Row]) -> None:
         for attribute, field in zip(cls.__names__, cls.__declaration__.fields, strict=True):
             key = self._structs.key_of(field)
             if key is not None:
                 table.append((attribute, key, self.field(field) or _same))
-        return _renewed(tuple(table))
 
 
 _NO_STRUCT = Struct(TypeName("", ""), ())
@@ -191,7 +208,9 @@ def _is_i64(declared: Type) -> bool:
     return declared == ScalarType(Scalar.I64, declared.annotations)
 
 
-def _renewed(table: tuple[tuple[str, str, Writer], ...]) -> Writer:
+def _renewed(table: list[_Row]) -> Writer:
+    """The writer of a struct whose fields are not all as JSON has them; the table may be filled until the first use."""
+
     def write(value: ThriftStruct) -> dict[str, Any]:
         held = value.__dict__
         return {key: writer(held[attribute]) for attribute, key, writer in table if attribute in held}
