@@ -124,7 +124,7 @@ async def test_an_error_of_etcd_is_an_error(client: EtcdClient) -> None:
     with pytest.raises(EtcdError, match="requested lease not found") as caught:
         await client.set(b"errors/a", b"", client.existing_lease(12345))
     assert caught.value.code == 5
-    with pytest.raises(EtcdError, match="lease not found"):
+    with pytest.raises(Expired):
         await client.existing_lease(12345).revoke()
 
 
@@ -198,6 +198,22 @@ async def test_a_watch_loses_nothing_however_it_is_cut(etcd: Any, client: EtcdCl
     assert watching.values == sent
     watching.ended.cancel()
     await proxy.cut()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_watch_that_is_ended_by_its_receiver_brings_nothing_more(serve: Any) -> None:
+    body = b'{"result":{"header":{"cluster_id":"1","revision":"2"}}}\n' * 3
+    client = client_of(serve(lambda: Talker(b"HTTP/1.1 200 OK\r\n\r\n" + body, False)))
+    messages: list[WatchMessage] = []
+
+    def receive(message: WatchMessage) -> None:
+        messages.append(message)
+        watching.cancel()
+
+    watching = client.watch(KeyRange.under(b"p/"), 0, receive)
+    with pytest.raises(CancelledError):
+        await watching
+    assert len(messages) == 1
 
 
 @pytest_twisted.ensureDeferred

@@ -156,6 +156,8 @@ def test_a_clean_stop_deletes_the_key_and_then_revokes_the_lease(etcd: MemoryEtc
     del etcd.calls[:]
     done: list[None] = []
     held.withdraw().addCallbacks(done.append, never)
+    assert (etcd.calls, etcd.keys, list(etcd.leases)) == (["txn"], {}, [101])
+    etcd.advance(0.15)
     assert done == [None]
     assert etcd.calls == ["txn", "revoke"]
     assert (etcd.keys, etcd.leases, held.state) == ({}, {}, "withdrawn")

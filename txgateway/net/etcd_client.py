@@ -41,6 +41,7 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 from ..core.errors import WireError
 from ..core.etcd import (
     FAILED_PRECONDITION,
+    NOT_FOUND,
     EtcdConnectionRefused,
     EtcdError,
     EtcdTimeout,
@@ -196,7 +197,7 @@ class EtcdLease(Lease):
         return Deferred.fromCoroutine(self._refresh(timeout))
 
     def revoke(self) -> Deferred[Any]:
-        """End it, and its keys with it; gives the header."""
+        """End it, and its keys with it; gives the header. Fails with :class:`txaioetcd.Expired` if it is lost."""
         return Deferred.fromCoroutine(self._revoke())
 
     async def _remaining(self, more: dict[str, Any], read: Callable[[dict[str, Any]], Any]) -> Any:
@@ -218,7 +219,13 @@ class EtcdLease(Lease):
     async def _call(self, path: str, more: dict[str, Any], timeout: float | None = None) -> dict[str, Any]:
         if self._expired:
             raise Expired()
-        return await self._client.call(path, {"ID": self.lease_id, **more}, timeout)
+        try:
+            return await self._client.call(path, {"ID": self.lease_id, **more}, timeout)
+        except EtcdError as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            self._expired = True
+            raise Expired() from None
 
     def _check(self, answer: dict[str, Any]) -> None:
         """A lease that has run out has a TTL of -1, or none."""
@@ -440,7 +447,7 @@ class EtcdClient(Client):
         return Deferred.fromCoroutine(self._follow(keys, revision, received))
 
     async def _follow(self, keys: KeyRange, revision: int, received: Callable[[WatchMessage], None]) -> None:
-        endpoint = self.endpoint
+        endpoint, over = self.endpoint, False
         try:
             token = self._token if self._token is not None else await self._log_in(None)
 
@@ -459,6 +466,9 @@ class EtcdClient(Client):
 
                 def feed(data: bytes) -> None:
                     for message in messages.feed(data):
+                        if over:
+                            # Whoever received the last message has ended the watch.
+                            return
                         in_time()
                         received(read_watch(message))
 
@@ -468,6 +478,8 @@ class EtcdClient(Client):
         except EtcdError as failure:
             self._leave(endpoint, failure)
             raise
+        finally:
+            over = True
 
     def close(self) -> Deferred[None]:
         """Close idle connections."""

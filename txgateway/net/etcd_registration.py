@@ -29,6 +29,9 @@ from .registry import Announcement
 
 # At a stop etcd is asked so often; then the lease is left to run out.
 WITHDRAW_TRIES = 2
+# Between the end of a key and that of its lease: whoever doubts looks up the lease when the key
+# goes, and if that is gone too, a clean stop looks like an expiry. An answer takes 2 ms.
+LOOKUP_TIME = 0.1
 
 
 class Registration:
@@ -197,22 +200,24 @@ class Registration:
             self._running.cancel()
         if not self.registered.called:
             self.registered.cancel()
-        if self.lease is not None and self.state != "taken over":
-            await self._delete(self.lease)
+        if self.lease is not None and await self._delete(self.lease):
+            await self._sleep(LOOKUP_TIME)
             await self._revoke()
         self.state = "withdrawn"
 
-    async def _delete(self, lease: EtcdLease) -> None:
+    async def _delete(self, lease: EtcdLease) -> bool:
+        """Whether etcd could be asked."""
         still_ours = CompLease(self.key, "==", lease.lease_id)
         for _ in range(WITHDRAW_TRIES):
             try:
                 await self._client.submit(Transaction([still_ours], [OpDel(self.key)]))
             except Failed:
-                return
+                return True
             except EtcdError as failure:
                 self.log.warn("etcd: {key} could not be deleted: {why}", key=self._name, why=failure.text)
             else:
-                return
+                return True
+        return False
 
     async def _revoke(self) -> None:
         """Without this the lease would be a burden of etcd's for a minute; no more than that."""

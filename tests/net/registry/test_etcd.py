@@ -212,7 +212,9 @@ def test_the_stop_withdraws_and_lets_go_of_everything(etcd: MemoryEtcd) -> None:
     registry.announce("book", Instance("h", 1))
     etcd.advance(1)
     assert etcd.keys
-    assert registry.stop().called
+    stopped = registry.stop()
+    etcd.advance(0.15)
+    assert stopped.called
     assert (etcd.keys, etcd.leases, etcd.watching) == ({}, {}, [])
     assert client.closed
     assert etcd.clock.getDelayedCalls() == []
@@ -295,6 +297,7 @@ def test_a_service_under_another_prefix_is_pointed_at(etcd: MemoryEtcd, registry
 def test_who_was_withdrawn_is_forgotten(etcd: MemoryEtcd, registry: EtcdRegistry) -> None:
     for _ in range(3):
         registry.announce("book", Instance("h", 1)).addCallback(lambda announcement: announcement.withdraw())
+        etcd.advance(0.15)
     assert len(registry.status()["announced"]) <= 1
 
 

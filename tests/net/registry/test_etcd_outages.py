@@ -225,6 +225,23 @@ async def test_one_member_refuses_one_hangs_and_the_third_serves(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_clean_stop_after_an_outage_leaves_no_suspect(own_etcd: EtcdServer, follow: Opened) -> None:
+    """The watcher looks up the lease of each key that goes, and finds it alive."""
+    known, service = follow(own_etcd.url), follow(own_etcd.url)
+    for number in range(10):
+        await service.registry.announce("book", Instance("127.0.0.1", 9100 + number))
+    await until(lambda: len(known.ports) == 10)
+    await deferToThread(lambda: own_etcd.restart(wipe=True))
+    await until(lambda: known.told[-1] and all(instance.suspect for instance in known.told[-1]))
+    again = follow(own_etcd.url)
+    for number in range(10):
+        await again.registry.announce("book", Instance("127.0.0.1", 9100 + number))
+    await until(lambda: not any(instance.suspect for instance in known.told[-1]))
+    await again.registry.stop()
+    await until(lambda: known.told[-1] == ())
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_lease_that_is_revoked_under_a_live_registration_comes_back(
     etcd: Any, follow: Opened, prefix: str
 ) -> None:
