@@ -149,10 +149,10 @@ class Router(Generic[T]):
     def _refuse(self, path: bytes, request: Request) -> NoReturn:
         """Raises what the request gets whose verb nothing serves at its path."""
         self._redirect(path, request)
-        verbs = tuple(verb for verb in _VERBS if verb != "OPTIONS" and self._first(path, verb) is not None)
-        if not verbs:
+        served = [verb for verb in _VERBS if self._first(path, verb) is not None]
+        if not served:
             raise NotFound("There is nothing at this path")
-        allowed = (*verbs, "OPTIONS")
+        allowed = tuple(verb for verb in _VERBS if verb in served or verb == "OPTIONS")
         if request.verb == "OPTIONS":
             raise Answered(Response(204, ((b"allow", ", ".join(allowed).encode("ascii")),)))
         raise VerbNotAllowed(allowed, f"This path does not take {request.verb[:20]}")
