@@ -18,7 +18,7 @@ class PatternError(ValueError):
 
 
 # What other dialects have and RE2 has not, and how to do without.
-_FOREIGN = (
+_OTHER_DIALECTS = (
     (r"\(\?<?[=!]", "RE2 has no look-around"),
     (r"\(\?>|[*+?}]\+", "RE2 has no possessive or atomic groups; it never backtracks"),
     (r"\\[1-9]", "RE2 has no back-references"),
@@ -27,9 +27,30 @@ _FOREIGN = (
 )
 
 
+# A pattern that comes with a request: what longer ones, or more memory, would cost is not ours to spend.
+_FOREIGN_LENGTH = 256
+_FOREIGN_MEMORY = 1 << 18
+
+
+def compile_foreign_pattern(pattern: str) -> Callable[[str], bool]:
+    """As :func:`compile_pattern`, for one that a request brings; one that is refused matches nothing."""
+    try:
+        return _compiled(pattern, _FOREIGN_MEMORY) if len(pattern) <= _FOREIGN_LENGTH else _nothing
+    except PatternError:
+        return _nothing
+
+
+def _nothing(text: str) -> bool:
+    return False
+
+
 @functools.lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
     """A function that tells whether a text holds a match of the pattern; PatternError if RE2 refuses it."""
+    return _compiled(pattern, None)
+
+
+def _compiled(pattern: str, memory: int | None) -> Callable[[str], bool]:
     # A quoted \Q...\E part is text, and so is a doubled backslash.
     code = re.sub(r"\\Q.*?(\\E|\Z)|\\\\", "", pattern, flags=re.DOTALL)
     if r"\C" in code:
@@ -38,10 +59,12 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     options = re2.Options()
     options.never_capture = True
     options.log_errors = False
+    if memory is not None:
+        options.max_mem = memory
     try:
         search = re2.compile(pattern.encode("utf-8", "replace"), options).search
     except re2.error as error:
-        raise PatternError(_reason(error), next((h for p, h in _FOREIGN if re.search(p, code)), "")) from None
+        raise PatternError(_reason(error), next((h for p, h in _OTHER_DIALECTS if re.search(p, code)), "")) from None
 
     def found(text: str) -> bool:
         # Bytes that are no UTF-8 come as lone surrogates and count as one odd character each.

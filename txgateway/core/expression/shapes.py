@@ -319,13 +319,14 @@ TEXT = ScalarShape("string", as_text, str, "")
 BOOL = ScalarShape("bool", as_bool, bool, False)
 DOUBLE = ScalarShape("float64", as_float, float, 0.0)
 BYTE = ScalarShape("uint8", as_int, int, 0)
+LONG = ScalarShape("int64", as_int, int, 0)
 BINARY = BinaryShape()
 _SCALARS: dict[Scalar, Shape] = {
     Scalar.BOOL: BOOL,
     Scalar.I8: ScalarShape("int8", as_int, int, 0),
     Scalar.I16: ScalarShape("int16", as_int, int, 0),
     Scalar.I32: ScalarShape("int32", as_int, int, 0),
-    Scalar.I64: ScalarShape("int64", as_int, int, 0),
+    Scalar.I64: LONG,
     Scalar.DOUBLE: DOUBLE,
     Scalar.STRING: TEXT,
     Scalar.UUID: TEXT,
