@@ -213,6 +213,7 @@ async def test_a_watch_that_is_ended_by_its_receiver_brings_nothing_more(serve: 
     watching = client.watch(KeyRange.under(b"p/"), 0, receive)
     with pytest.raises(CancelledError):
         await watching
+    await deferLater(reactor, 0)
     assert len(messages) == 1
 
 

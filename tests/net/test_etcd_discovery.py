@@ -142,6 +142,19 @@ def test_a_lease_that_expires_after_an_outage_leaves_a_suspect(following: Follow
     assert following.hosts == ["a", "b"]
 
 
+def test_an_outage_that_was_silent_is_one_too(following: Following) -> None:
+    """The stream stays open, nothing is answered: it began with the last sign of life."""
+    key = following.put("b", following.etcd.grant(60))
+    following.etcd.advance(1)
+    following.etcd.away = True
+    following.etcd.advance(14.2)
+    assert not following.discovery.streaming
+    following.etcd.away = False
+    following.etcd.advance(1)
+    following.etcd.revoke(following.etcd.keys[key].lease)
+    assert following.hosts == ["a", "b?"]
+
+
 def test_a_key_that_is_deleted_after_an_outage_goes_at_once(following: Following) -> None:
     key = following.put("b", following.etcd.grant(100))
     following.etcd.go()

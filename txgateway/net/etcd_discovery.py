@@ -125,6 +125,7 @@ class Follower:
             try:
                 found = await self._client.snapshot(self.discovery.keys, keys_only=True)
             except EtcdError as failure:
+                # What follows must not end this very coroutine.
                 self._checking = None
                 return self._fail(failure, silent=True)
             await deferLater(self._reactor, RECONCILE_GRACE)
