@@ -124,6 +124,11 @@ def test_every_separator_serves_everywhere(separator: str) -> None:
     assert len(methods.methods[1].annotations) == 2
 
 
+def test_ids_are_decimal_whatever_they_begin_with() -> None:
+    fields = struct("struct S { 010: i32 a, 08: i32 b, 0x1F: i32 c, +3: i32 d, -007: i32 e }").fields
+    assert [f.id and f.id.number for f in fields] == [10, 8, 31, 3, -7]
+
+
 def test_fields_with_and_without_their_parts() -> None:
     fields = struct(
         'exception S { -1: optional string a = "x" (k = "v"), string b; required list<i32> c; 0x10: i32 & d = 5 }'
@@ -245,6 +250,7 @@ def test_such_words_are_types_too(word: str) -> None:
         ("0o17", Integer(15, 1, 13)),
         ("017", Integer(15, 1, 13)),
         ("018", Integer(18, 1, 13)),
+        ("-00", Integer(0, 1, 13)),
         ("9223372036854775807", Integer(2**63 - 1, 1, 13)),
         ("-9223372036854775808", Integer(-(2**63), 1, 13)),
         ("1.5", Double(1.5, 1, 13)),
@@ -261,6 +267,18 @@ def test_such_words_are_types_too(word: str) -> None:
 )
 def test_values(text: str, node: ValueNode) -> None:
     assert value(text) == node
+
+
+def test_words_that_may_go_on_or_begin_anew() -> None:
+    (field,) = struct("struct S { 1: list<i32> cpp_type }").fields
+    assert field.name.text == "cpp_type"
+    methods = service("service S { void f() throws g() void h() throws (1: E e) throws throws() }").methods
+    assert [(m.result and m.result.name.text, m.name.text, len(m.throws)) for m in methods] == [
+        (None, "f", 0),
+        ("throws", "g", 0),
+        (None, "h", 1),
+        ("throws", "throws", 0),
+    ]
 
 
 def test_senum_and_typedef() -> None:

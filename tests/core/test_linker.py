@@ -164,12 +164,16 @@ def test_requiredness_is_settled_by_where_a_field_stands() -> None:
 
 
 def test_required_and_optional_need_no_blank_behind_them() -> None:
-    result = loaded("struct S { 1: optionalstring a, 2: requiredS b, 3: optional_type c } typedef i32 optional_type")
+    result = loaded(
+        "struct S { 1: optionalstring a, 2: requiredS b, 3: optional_type c, 4: requiredlist<i32> d }"
+        "typedef i32 optional_type"
+    )
     fields = result.schema.structs[TypeName("a.thrift", "S")].fields
     assert [(f.requiredness, str(f.type)) for f in fields] == [
         (Requiredness.OPTIONAL, "string"),
         (Requiredness.REQUIRED, "S"),
         (Requiredness.DEFAULT, "i32"),
+        (Requiredness.REQUIRED, "list<i32>"),
     ]
     assert len(result.warnings) == 2
 

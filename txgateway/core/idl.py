@@ -135,11 +135,15 @@ def unescape(literal: str) -> str:
 
 
 def _integer(token: Token) -> Integer:
-    """As Go reads it: a leading zero is octal. ``08`` is decimal, as in Apache's compiler."""
+    """As thriftgo reads a value: a leading zero makes it octal. ``08`` is decimal, as in Apache's compiler."""
     digits = token.lstrip("+-")
-    base = 16 if digits[1:2] == "x" else 8 if digits[1:2] == "o" else 10
-    if base == 10 and len(digits) > 1 and digits[0] == "0" and not set(digits) & {"8", "9"}:
-        base = 8
+    octal = digits.isdecimal() and digits[0] == "0" and not set(digits) & {"8", "9"}
+    return _number(token, 8 if octal else 10)
+
+
+def _number(token: Token, base: int = 10) -> Integer:
+    digits = token.lstrip("+-")
+    base = {"0x": 16, "0o": 8}.get(digits[:2], base)
     if len(digits) > 70:
         raise _Refused(_name(token), "the number does not fit 64 bits")
     try:
@@ -223,7 +227,8 @@ class _Builder:
     def field(self, parts: list[Any]) -> FieldNode:
         number, word, type_, name, default = parts[:5]
         return FieldNode(
-            None if number is None else _integer(number),
+            # An id is decimal, whatever it begins with.
+            None if number is None else _number(number),
             Requiredness.DEFAULT if word is None else Requiredness(word),
             type_,
             _name(name),

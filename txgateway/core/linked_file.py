@@ -21,6 +21,7 @@ from .descriptor import (
     ListType,
     MapType,
     Method,
+    Position,
     Requiredness,
     Scalar,
     ScalarType,
@@ -42,6 +43,7 @@ from .syntax import (
     EnumNode,
     FieldNode,
     FileNode,
+    MemberNode,
     MethodNode,
     Name,
     ServiceNode,
@@ -73,6 +75,7 @@ _KIND = {
 
 N = TypeVar("N")
 Definition = ConstantNode | TypedefNode | EnumNode | StructNode | ServiceNode
+Declared = Definition | MemberNode | FieldNode | MethodNode
 
 
 @frozen
@@ -221,20 +224,20 @@ class LinkedFile:
         if name not in self._typedefs:
             # Stands for "being resolved": who meets it again goes round in a circle.
             self._typedefs[name] = None
-            if chain >= MAX_TYPEDEF_CHAIN:
-                self.error(node.name, f"more than {MAX_TYPEDEF_CHAIN} typedefs lead to each other")
-                found: Type = _UNKNOWN
-            else:
-                found = self.type_of(node.type, chain + 1)
-            annotations = self._annotations(node.annotations, Home.TYPE)
-            if len(annotations):
-                found = evolve(found, annotations=_joined(found.annotations, annotations))
-            self._typedefs[name] = found
+            self._typedefs[name] = self._meant(node, chain)
         known = self._typedefs[name]
         if known is None:
             self.error(node.name, f"the typedef '{name}' leads to itself")
-            known = self._typedefs[name] = _UNKNOWN
+            return _UNKNOWN
         return known
+
+    def _meant(self, node: TypedefNode, chain: int) -> Type:
+        if chain >= MAX_TYPEDEF_CHAIN:
+            self.error(node.name, f"more than {MAX_TYPEDEF_CHAIN} typedefs lead to each other")
+            return _UNKNOWN
+        found = self.type_of(node.type, chain + 1)
+        annotations = self._annotations(node.annotations, Home.TYPE)
+        return evolve(found, annotations=_joined(found.annotations, annotations)) if len(annotations) else found
 
     def included(self, stem: str) -> list[LinkedFile]:
         """The includes of that name that can be used: two folders may hold files of one name."""
@@ -257,28 +260,19 @@ class LinkedFile:
             self.error(name, f"there is no type '{name.text}'", self.did_you_mean(name.text, self._type_names()))
 
     def _type_names(self) -> list[str]:
-        kinds = (StructNode, EnumNode, TypedefNode)
-        own = [n for n, node in self.names.items() if isinstance(node, kinds)]
-        theirs = [
-            f"{i.stem}.{n}"
-            for i in self.includes
-            if i.file
-            for n, node in i.file.names.items()
-            if isinstance(node, kinds)
-        ]
-        return [*_SCALARS, "list", "map", "set", *own, *theirs]
+        return [*_SCALARS, "list", "map", "set", *self._names(StructNode, EnumNode, TypedefNode)]
 
     def value_names(self) -> list[str]:
-        constants = [n for n, node in self.names.items() if isinstance(node, ConstantNode)]
-        theirs = [
-            f"{i.stem}.{n}"
-            for i in self.includes
-            if i.file
-            for n, node in i.file.names.items()
-            if isinstance(node, ConstantNode)
-        ]
         members = [f"{e.name.name}.{m.name}" for e in self.all_enums.values() for m in e.members]
-        return [*constants, *theirs, *members]
+        return [*self._names(ConstantNode), *members]
+
+    def _names(self, *kinds: type[Definition]) -> list[str]:
+        """What such declarations are called here: our own, and those of includes behind their stem."""
+        own = [name for name, node in self.names.items() if isinstance(node, kinds)]
+        files = [(i.stem, i.file) for i in self.includes if i.file]
+        return own + [
+            f"{stem}.{n}" for stem, file in files for n, node in file.names.items() if isinstance(node, kinds)
+        ]
 
     def did_you_mean(self, word: str, known: Sequence[str]) -> str:
         self._hints += 1
@@ -290,37 +284,27 @@ class LinkedFile:
     # Enums and structs.
 
     def _enum(self, node: EnumNode) -> Enum:
-        members: list[EnumMember] = []
-        numbers: dict[int, str] = {}
+        numbers = _numbers(node.members)
+        self._check_members(node, numbers)
+        members = tuple(
+            EnumMember(member.name.text, number, *self._about(member, Home.MEMBER))
+            for member, number in zip(node.members, numbers, strict=True)
+        )
+        return Enum(self.name_of(node.name), members, *self._about(node, Home.ENUM))
+
+    def _check_members(self, node: EnumNode, numbers: Sequence[int]) -> None:
         names: set[str] = set()
-        number = -1
-        for member in node.members:
-            number = number + 1 if member.number is None else member.number.number
+        owners: dict[int, str] = {}
+        for member, number in zip(node.members, numbers, strict=True):
             name = member.name.text
             if name in names:
                 self.error(member.name, f"'{name}' is declared twice in enum '{node.name.text}'")
             elif not -(2**31) <= number < 2**31:
                 self.error(member.number or member.name, f"{number} does not fit an enum, which is an i32 on the wire")
-            elif number in numbers:
-                self.warn(member.name, f"'{name}' has the number of '{numbers[number]}', {number}")
+            elif number in owners:
+                self.warn(member.name, f"'{name}' has the number of '{owners[number]}', {number}")
             names.add(name)
-            numbers.setdefault(number, name)
-            members.append(
-                EnumMember(
-                    name,
-                    number,
-                    self._annotations(member.annotations, Home.MEMBER),
-                    self._docs.of(member.name.line, member.name.line),
-                    self.source.position(member.name),
-                )
-            )
-        return Enum(
-            self.name_of(node.name),
-            tuple(members),
-            self._annotations(node.annotations, Home.ENUM),
-            self._docs.of(node.start, node.name.line),
-            self.source.position(node.name),
-        )
+            owners.setdefault(number, name)
 
     def _shapes(self, node: StructNode) -> tuple[Shape, ...]:
         shapes = self._fields(node.fields, f"{node.kind.value} '{node.name.text}'")
@@ -333,9 +317,7 @@ class LinkedFile:
             self.name_of(node.name),
             tuple(self._field(s) for s in self.shapes[self.name_of(node.name)]),
             node.kind,
-            self._annotations(node.annotations, Home.STRUCT),
-            self._docs.of(node.start, node.name.line),
-            self.source.position(node.name),
+            *self._about(node, Home.STRUCT),
         )
 
     def _fields(self, nodes: tuple[FieldNode, ...], where: str) -> tuple[Shape, ...]:
@@ -377,9 +359,7 @@ class LinkedFile:
             shape.type,
             shape.requiredness,
             None if node.default is None else self._value(node.default, shape.type),
-            self._annotations(node.annotations, Home.FIELD),
-            self._docs.of(node.start, node.name.line),
-            self.source.position(node.name),
+            *self._about(node, Home.FIELD),
         )
 
     # Constants.
@@ -402,9 +382,7 @@ class LinkedFile:
             name,
             self.type_of(node.type),
             value,
-            self._annotations(node.annotations, Home.CONSTANT),
-            self._docs.of(node.start, node.name.line),
-            self.source.position(node.name),
+            *self._about(node, Home.CONSTANT),
         )
 
     # Services.
@@ -428,9 +406,7 @@ class LinkedFile:
                 self.name_of(node.name),
                 inherited + own,
                 parent.name if parent else None,
-                self._annotations(node.annotations, Home.SERVICE),
-                self._docs.of(node.start, node.name.line),
-                self.source.position(node.name),
+                *self._about(node, Home.SERVICE),
             )
         return self.services[name]
 
@@ -450,8 +426,7 @@ class LinkedFile:
         elif isinstance(parent := self.names.get(short), ServiceNode):
             return self._service(parent, children)
         if not self._behind_error(node.extends.text):
-            known = [n for n, d in self.names.items() if isinstance(d, ServiceNode)]
-            hint = self.did_you_mean(node.extends.text, known)
+            hint = self.did_you_mean(node.extends.text, self._names(ServiceNode))
             self.error(node.extends, f"there is no service '{node.extends.text}'", hint)
         return None
 
@@ -476,9 +451,7 @@ class LinkedFile:
             self._throws(node, f"the exceptions of {where}"),
             node.oneway,
             self.name_of(service.name),
-            self._annotations(node.annotations, Home.METHOD),
-            self._docs.of(node.start, node.name.line),
-            self.source.position(node.name),
+            *self._about(node, Home.METHOD),
         )
 
     def _arguments(self, node: MethodNode, where: str) -> tuple[Field, ...]:
@@ -499,6 +472,11 @@ class LinkedFile:
                 self.warn(shape.node.type.name, f"a {shape.type} is no exception")
         return tuple(self._field(evolve(s, requiredness=Requiredness.OPTIONAL)) for s in shapes)
 
+    def _about(self, node: Declared, home: Home) -> tuple[Annotations, str, Position]:
+        """What every declaration has besides: its annotations, comment and place."""
+        doc = self._docs.of(node.start, node.name.line)
+        return self._annotations(node.annotations, home), doc, self.source.position(node.name)
+
     def _annotations(self, nodes: AnnotationNodes, home: Home) -> Annotations:
         if not nodes:
             return _NO_ANNOTATIONS
@@ -516,6 +494,14 @@ def _left_out(diagnostic: Diagnostic, consequence: str) -> Diagnostic:
     if diagnostic.severity is Severity.ERROR:
         return diagnostic
     return evolve(diagnostic, message=f"{diagnostic.message}: {consequence}")
+
+
+def _numbers(members: tuple[MemberNode, ...]) -> list[int]:
+    """The members' numbers: one that has none is one more than the member before."""
+    numbers: list[int] = []
+    for member in members:
+        numbers.append(member.number.number if member.number else numbers[-1] + 1 if numbers else 0)
+    return numbers
 
 
 def _joined(own: Annotations, more: Annotations) -> Annotations:
