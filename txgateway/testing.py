@@ -110,8 +110,6 @@ class MemoryRegistry:
         self._watches.clear()
         while self._announcements:
             self._announcements.pop().withdraw()
-        while self._waiting:
-            self._waiting[0].cancel()
         return succeed(None)
 
     def status(self) -> dict[str, Any]:

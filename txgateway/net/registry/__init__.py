@@ -37,8 +37,8 @@ class Registry(Protocol):
     def start(self) -> Deferred[None]:
         """Begin to follow the registry. Fires when it has been read once.
 
-        It is tried for ever: the caller bounds the wait. Cancelling ends the wait, not the trying;
-        :meth:`stop` cancels it. Only :meth:`watch` needs it; an announcement works without.
+        It is tried for ever, until :meth:`stop`: the caller bounds the wait. Cancelling ends the wait,
+        not the trying. Only :meth:`watch` needs it; an announcement works without.
         """
         ...
 

@@ -107,13 +107,17 @@ class EtcdRegistry:
     def start(self) -> Deferred[None]:
         if self.ready:
             return succeed(None)
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        waiting: Deferred[None] = Deferred(self._forget)
         self._waiting.append(waiting)
         if not self._started:
             self._started = True
             for follower in self._followers:
                 follower.start()
         return waiting
+
+    def _forget(self, waiting: Deferred[None]) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
 
     def watch(self, service: str, changed: Changed) -> EndWatch:
         watch = _Watch(check_service(service), changed)
@@ -228,8 +232,7 @@ class EtcdRegistry:
             self._telling.cancel()
             self._telling = None
         self._watches.clear()
-        while self._waiting:
-            self._waiting[0].cancel()
+        self._waiting.clear()
         self._seeking.cancel()
         leaving = gatherResults([registration.withdraw() for registration in self._registrations])
         return leaving.addCallback(lambda _: self._client.close())
