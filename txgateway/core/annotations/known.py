@@ -66,5 +66,6 @@ KNOWN: dict[str, frozenset[Place]] = {
     "tgw.backup_after": _POLICY,
     "tgw.validate": _POLICY,
     "tgw.sensitive": _FIELD,
+    "tgw.body_dynamic": _FIELD,
     "tgw.http_code": _STRUCT | _FIELD,
 }
