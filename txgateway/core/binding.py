@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from attrs import evolve, frozen
 
 from .annotations import JSON_RANK, Source, marked
 from .annotations import sources as known_sources
 from .annotations.no_body_struct import NO_BODY_STRUCT
 from .annotations.none import NONE
+from .arguments import ARGUMENT_DEPTH, FIELD_DEPTH, Argument, bad_request
 from .codec.json_to_thrift import JsonReaders, Reader, exactly_one
 from .codec.structs import Structs, ThriftStruct
-from .codec.walking import DEPTH
-from .descriptor import Field, Method, Requiredness, Scalar, ScalarType, StructKind, StructType, TypeName
+from .descriptor import Field, Method, Requiredness, StructKind, StructType, TypeName
 from .errors import BadRequest
 from .inputs import BodyKind, Inputs, PathParameters, parse_json
-from .keys import API_BODY, call_argument_key, converts, embeds, nested_key, request_keys
+from .keys import API_BODY, converts, embeds, nested_key, request_keys
 from .message import Request
 from .misfit import Misfit, Missing
 from .text import scalar_reader
@@ -31,10 +30,6 @@ from .text_values import Texts, texts
 Bind = Callable[[Request, PathParameters], ThriftStruct]
 # Puts one field of the struct, if the request gives it; raises Misfit.
 Fill = Callable[[Inputs, ThriftStruct], None]
-
-# The arguments struct is one level, the request struct in it another.
-_REQUEST_DEPTH = DEPTH - 1
-_FIELD_DEPTH = DEPTH - 2
 
 
 class Plain(Source):
@@ -48,147 +43,62 @@ class Plain(Source):
 
 
 class Binders:
-    """Makes the binders of one schema's methods. Of several arguments only the first is bound."""
+    """Makes the binders of one schema's methods."""
 
     def __init__(self, structs: Structs) -> None:
         self._structs = structs
         self._readers = JsonReaders(structs, nested_key, converts, embeds=embeds)
-        self._call_readers = JsonReaders(structs, call_argument_key, converts, digits=True, embeds=embeds)
 
     def route(self, method: Method) -> Bind:
-        """Binds a request by the annotations of the IDL."""
-        return compile_bind(self._structs, self._readers, method)
-
-    def call(self, method: Method) -> tuple[Bind, Bind]:
-        """Binds the JSON text of a body to the arguments, whatever its content type: a JSON call.
-
-        The second does so in the old form, with the JSON text as a string under ``biz_params``.
-        """
-        read = _call_reader(self._structs, self._call_readers, method)
-        return (
-            lambda request, path: read(request.body),
-            lambda request, path: read(parse_json(request.body)[ENVELOPE_KEY].encode()),
-        )
+        """Binds a request to the method's arguments by the annotations of the IDL."""
+        if not method.arguments:
+            nothing = self._structs.arguments(method)()
+            return lambda request, path: nothing
+        argument = Argument(self._structs, method)
+        if isinstance(argument.field.type, StructType):
+            return _bind_struct(argument, self._structs[argument.field.type.name], self._structs, self._readers)
+        return _bind_value(argument, self._readers)
 
 
-def compile_bind(structs: Structs, readers: JsonReaders, method: Method) -> Bind:
-    if not method.arguments:
-        return _without_arguments(structs, method)
-    arguments, argument = _first_argument(structs, method)
-    if not isinstance(argument.type, StructType):
-        return _bind_value(arguments, argument, structs, readers)
-    return _bind_struct(arguments, structs[argument.type.name], structs, readers)
+def named(reader: Reader, name: str) -> Reader:
+    """A reader whose misfits tell the name of what is read."""
 
-
-ENVELOPE_KEY = "biz_params"
-
-
-def is_enveloped(body: bytes) -> bool:
-    """Whether a JSON call comes in the old form."""
-    if b'"biz_params"' not in body:
-        return False
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return type(value) is dict and value.keys() == {ENVELOPE_KEY} and type(value[ENVELOPE_KEY]) is str
-
-
-def _without_arguments(structs: Structs, method: Method) -> Bind:
-    nothing = structs.arguments(method)()
-    return lambda request, path: nothing
-
-
-def _first_argument(structs: Structs, method: Method) -> tuple[type[ThriftStruct], Field]:
-    first = evolve(method, arguments=method.arguments[:1])
-    return structs.arguments(first), first.arguments[0]
-
-
-def _attribute(arguments: type[ThriftStruct]) -> str:
-    return next(iter(arguments.__names__))
-
-
-def _call_reader(structs: Structs, readers: JsonReaders, method: Method) -> Callable[[bytes], ThriftStruct]:
-    if not method.arguments:
-        nothing = structs.arguments(method)()
-        return lambda body: nothing
-    arguments, argument = _first_argument(structs, method)
-    reader = readers.field(argument)
-    attribute = _attribute(arguments)
-    is_struct = isinstance(argument.type, StructType)
-    is_text = argument.type == ScalarType(Scalar.STRING, argument.type.annotations)
-    absent = _absent_argument(argument, structs)
-
-    def read(body: bytes) -> ThriftStruct:
-        made = arguments.__new__(arguments)
-        value = _bare_text(body) if is_text else parse_json(body) if body else None
+    def read(value: Any, depth: int) -> Any:
         try:
-            if value is not None or is_struct:
-                setattr(made, attribute, reader({} if value is None else value, _REQUEST_DEPTH))
-            else:
-                setattr(made, attribute, absent())
+            return reader(value, depth)
         except Misfit as misfit:
-            raise _bad_request(misfit if is_struct else misfit.inside(argument.name)) from None
-        return made
+            raise misfit.inside(name) from None
 
     return read
 
 
-def _bare_text(body: bytes) -> Any:
-    """A string argument may come as JSON or just so."""
-    try:
-        return parse_json(body) if body else None
-    except BadRequest:
-        try:
-            return body.decode()
-        except UnicodeDecodeError:
-            raise BadRequest("The body is neither JSON nor UTF-8 text") from None
-
-
-def _absent_argument(argument: Field, structs: Structs) -> Callable[[], Any]:
-    """What is sent for an argument that is no struct and was not given."""
-
-    def absent() -> Any:
-        if argument.default is not None or argument.requiredness is not Requiredness.REQUIRED:
-            return structs.zero(argument)
-        raise Missing(argument.name)
-
-    return absent
-
-
-def _bind_value(arguments: type[ThriftStruct], argument: Field, structs: Structs, readers: JsonReaders) -> Bind:
+def _bind_value(argument: Argument, readers: JsonReaders) -> Bind:
     """The argument is no struct: it has a source of its own, or it is the whole JSON body, or a parameter."""
-    attribute = _attribute(arguments)
-    sources = _sources(argument)
-    fill = _filler(attribute, argument, readers, sources or [Plain(argument.name)], keys=())
-    read_whole = None if sources else readers.field(argument)
-    absent = _absent_argument(argument, structs)
+    field = argument.field
+    sources = _sources(field)
+    optional = evolve(field, requiredness=Requiredness.OPTIONAL)
+    fill = _filler(argument.attribute, optional, readers, sources or [Plain(field.name)], keys=())
+    read_whole = None if sources else named(readers.field(field), field.name)
 
     def bind(request: Request, path: PathParameters) -> ThriftStruct:
         inputs = Inputs(request, path)
-        made = arguments.__new__(arguments)
+        made = argument.cls.__new__(argument.cls)
         try:
-            if read_whole is not None and inputs.kind is BodyKind.JSON:
-                value = parse_json(request.body)
-                if value is not None:
-                    setattr(made, attribute, read_whole(value, _REQUEST_DEPTH))
-            else:
+            if read_whole is None or inputs.kind is not BodyKind.JSON:
                 inputs.refuse_other()
                 inputs.read_form()
                 fill(inputs, made)
-            if not made.__dict__:
-                setattr(made, attribute, absent())
+            elif (value := parse_json(request.body)) is not None:
+                setattr(made, argument.attribute, read_whole(value, ARGUMENT_DEPTH))
+            return made if made.__dict__ else argument.absent()
         except Misfit as misfit:
-            raise _bad_request(misfit if misfit.path else misfit.inside(argument.name)) from None
-        return made
+            raise bad_request(misfit) from None
 
     return bind
 
 
-def _bind_struct(
-    arguments: type[ThriftStruct], cls: type[ThriftStruct], structs: Structs, readers: JsonReaders
-) -> Bind:
-    attribute = _attribute(arguments)
+def _bind_struct(argument: Argument, cls: type[ThriftStruct], structs: Structs, readers: JsonReaders) -> Bind:
+    arguments, attribute = argument.cls, argument.attribute
     struct = cls.__declaration__
     fields = zip(cls.__names__, struct.fields, strict=True)
     fills = tuple(_field(name, field, structs, readers) for name, field in fields)
@@ -206,18 +116,12 @@ def _bind_struct(
             if union:
                 exactly_one(made, union)
         except Misfit as misfit:
-            raise _bad_request(misfit) from None
+            raise bad_request(misfit) from None
         bound = arguments.__new__(arguments)
         setattr(bound, attribute, made)
         return bound
 
     return bind
-
-
-def _bad_request(misfit: Misfit) -> BadRequest:
-    if not misfit.path:
-        return BadRequest(f"The body: {misfit}")
-    return BadRequest(f"{misfit.source or f'field {misfit.path}'}: {misfit}", field=misfit.path)
 
 
 @frozen
@@ -350,7 +254,7 @@ def _filler(attribute: str, field: Field, readers: JsonReaders, sources: list[So
             item = inputs.json.get(key)
             if item is not None:
                 try:
-                    setattr(made, attribute, reader(item, _FIELD_DEPTH))
+                    setattr(made, attribute, reader(item, FIELD_DEPTH))
                 except Misfit as misfit:
                     raise misfit.inside(name) from None
                 return
@@ -368,7 +272,7 @@ def _filler(attribute: str, field: Field, readers: JsonReaders, sources: list[So
 def _taker(source: Source, field: Field, reader: Reader) -> Callable[[Inputs], Any]:
     """Gives the field's value from one source; None: it has none."""
     name, occurrences = field.name, source.occurrences
-    read: Texts = texts(field.type, reader, source, _FIELD_DEPTH)
+    read: Texts = texts(field.type, reader, source, FIELD_DEPTH)
 
     def take(inputs: Inputs) -> Any:
         found = occurrences(inputs)

@@ -17,7 +17,7 @@ from . import annotations as known_annotations
 from .annotations import verbs
 from .annotations.agw import modernise
 from .annotations.verb import ANY
-from .binding import is_enveloped
+from .call_binding import is_enveloped
 from .descriptor import Annotation, Method, Position, Schema, Service
 from .errors import Diagnostic, IdlError, NotFound, VerbNotAllowed
 from .inputs import PathParameters

@@ -8,7 +8,8 @@ from typing import Any
 from attrs import frozen
 
 from .annotations import Check, checks
-from .binding import ENVELOPE_KEY, Bind, Binders
+from .binding import Bind, Binders
+from .call_binding import ENVELOPE_KEY, CallBinders
 from .codec import binary
 from .codec.structs import Structs, ThriftStruct
 from .descriptor import (
@@ -79,6 +80,7 @@ class Planner:
         self._lines = lines
         self._structs = Structs(schema)
         self._binders = Binders(self._structs)
+        self._call_binders = CallBinders(self._structs)
         self._answers = Answers(schema)
         self._call_answers = CallAnswers(schema)
         self._known_checks: dict[TypeName, tuple[Check, ...]] = {}
@@ -93,7 +95,7 @@ class Planner:
         There is no old form where ``biz_params`` is a field of the request struct.
         """
         decode = self._decode(self._call_answers, method)
-        bind, bind_enveloped = self._binders.call(method)
+        bind, bind_enveloped = self._call_binders.call(method)
         call = self._plan(declared, method, bind, decode)
         if self._has_field(method, ENVELOPE_KEY):
             return call, None
