@@ -432,6 +432,12 @@ def test_no_nesting_is_too_deep_to_be_refused(text: str) -> None:
     assert errors(f"const list<i32> c = {text}")
 
 
+@pytest.mark.parametrize("piece", ["\\'", '\\\\"', "\\\\", "'", "/*", "a/"])
+def test_no_text_keeps_the_parser_busy(piece: str) -> None:
+    for opening in ('const string c = "', "const string c = '", "struct S { 1: i32 a /* ", ""):
+        assert errors(f"{opening}{piece * 3_000}")
+
+
 def test_a_file_has_an_end() -> None:
     (found,) = errors("#" * (MAX_CHARACTERS + 1))
     assert "more than the 2,097,152 allowed" in found

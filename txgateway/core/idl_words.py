@@ -62,8 +62,7 @@ _FULL_WIDTH = dict(zip("，；：（）｛｝［］＜＞＝。“”‘’", ",
 def describe(found: str, expected: Collection[str]) -> str:
     """``expected a field or '}', found 'x'``; ``expected`` are terminals of idl.lark, an empty ``found`` is the end."""
     wanted = _listed(_phrases(set(expected)))
-    shown = f"found '{_short(found)}'" if found else END_OF_TEXT
-    return f"expected {wanted}, but {shown}" if not found else f"expected {wanted}, {shown}"
+    return f"expected {wanted}, found '{_short(found)}'" if found else f"expected {wanted}, but {END_OF_TEXT}"
 
 
 def _phrases(expected: set[str]) -> list[str]:
@@ -93,9 +92,9 @@ def hint_for(text: str, line: int, column: int) -> str:
     row = text.split("\n")[line - 1]
     rest = row[column - 1 :]
     mark = rest[:1]
-    if mark in _FULL_WIDTH and mark:
+    if mark in _FULL_WIDTH:
         return f"this is the full-width '{mark}'; write '{_FULL_WIDTH[mark]}'"
-    if mark in ("'", '"') and not re.match(r""""(\\["']|[^"])*"|'(\\["']|[^'])*'""", rest):
+    if mark in ("'", '"') and not re.match(r""""(?:\\["']|[^"])*+"|'(?:\\["']|[^'])*+'""", rest):
         return "this string is not closed"
     if rest.startswith("/*"):
         return "this comment is not closed"

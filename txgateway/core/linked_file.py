@@ -115,7 +115,7 @@ class LinkedFile:
         self.all_enums: dict[TypeName, Enum] = {}
         self.all_constants: dict[TypeName, Constant] = {}
         # No value takes less than a character, so only constants that name constants can run out of it.
-        self.values = Values(self, Budget(10_000 + len(self.source.text)))
+        self.values = Values(self, Budget(100_000 + len(self.source.text)))
         self._link()
 
     def _link(self) -> None:
