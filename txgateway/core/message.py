@@ -69,6 +69,8 @@ class Call:
     :ivar method: the Thrift method's name, as on the wire.
     :ivar payload: the encoded argument struct; the same bytes serve every try.
     :ivar deadline: when the reply is due, in the reactor's seconds.
+    :ivar idl_service: the name after ``service`` in the IDL, for servers that offer several.
+    :ivar info: string keys of a TTHeader, such as metainfo for the service; dropped over other framings.
     """
 
     service: str
@@ -76,6 +78,8 @@ class Call:
     payload: bytes
     oneway: bool = False
     deadline: float = float("inf")
+    idl_service: str = ""
+    info: Mapping[str, str] = MappingProxyType({})
 
 
 @frozen

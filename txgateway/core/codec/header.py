@@ -35,6 +35,7 @@ def parse(data: bytes | bytearray, start: int = 0) -> Header:
     :raises WireError: this is no strict binary message. The old header without a version
         is refused as well: Kitex and thriftpy2 do not speak it either.
     """
+    end = start + 8
     try:
         version, length = _start(data, start)
         if version & 0xFFFF0000 != _VERSION:
@@ -47,7 +48,7 @@ def parse(data: bytes | bytearray, start: int = 0) -> Header:
     except KeyError:
         raise WireError(f"message type {version & 0xFF} does not exist") from None
     except struct.error:
-        raise Incomplete("the bytes end inside a message header", max(len(data) + 1, start + 12)) from None
+        raise Incomplete("the bytes end inside a message header", end) from None
 
 
 def build(type_: MessageType, method: bytes, sequence: int) -> bytes:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 
 from ..codec import header
 from ..codec.bounds import Incomplete
 from ..errors import WireError
 from ..extension import Extensions
-from ..message import MessageType
+from ..message import Call, MessageType
 from .foreign import describe
 
 # Larger than Apache's frames (16,384,000 bytes) and far below what a length that is
@@ -20,13 +21,32 @@ LIMIT = 16 * 1024 * 1024
 Data = bytes | bytearray
 
 
+class Info(NamedTuple):
+    """What a TTHeader says beside its message; the other transports have no room for it.
+
+    Bytes that are not UTF-8 survive as surrogate escapes.
+
+    :ivar integers: the keys that the format defines, by number.
+    :ivar sequence: the header's own sequence id; what is written has the message's.
+    """
+
+    strings: Mapping[str, str] = MappingProxyType({})
+    integers: Mapping[int, str] = MappingProxyType({})
+    flags: int = 0
+    sequence: int = 0
+
+
 class Message(NamedTuple):
-    """A Thrift message: its header taken apart, its struct as bytes."""
+    """A Thrift message: its header taken apart, its struct as bytes.
+
+    :ivar info: None if its transport carries none.
+    """
 
     type: MessageType
     method: bytes
     sequence: int
     payload: bytes
+    info: Info | None = None
 
 
 class BrokenMessage(WireError):
@@ -47,7 +67,11 @@ class Framing(ABC):
 
     :param limit: bytes of the longest message accepted, with its frame. One that
         announces more is refused before room is made for it.
+    :cvar parallel: the server runs the calls of one connection side by side and answers
+        in any order.
     """
+
+    parallel: ClassVar[bool] = False
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
@@ -71,6 +95,14 @@ class Framing(ABC):
 
         :raises WireError: its frame holds no message.
         """
+
+    def info(self, call: Call, caller: str, remaining: float) -> Info | None:
+        """What is to be said beside a call.
+
+        :param caller: the name of the calling service, for the other side's logs and rules.
+        :param remaining: seconds until the call's deadline.
+        """
+        return None
 
     @property
     def partial(self) -> bool:

@@ -20,8 +20,8 @@ class Buffered(Framing):
 
     def __init__(self, limit: int = LIMIT) -> None:
         super().__init__(limit)
-        # Of the message at the very front, while it is not complete.
-        self._begun: tuple[Header, Walk] | None = None
+        # Where the message begins that is not complete, with its header and its walk.
+        self._begun: tuple[int, Header, Walk] | None = None
         # Of the message that was measured last.
         self._header = Header(MessageType.CALL, b"", 0, 0)
 
@@ -38,21 +38,20 @@ class Buffered(Framing):
         return end
 
     def _walk(self, data: Data, start: int) -> int:
-        self._header, walk = self._begun or self._begin(data, start)
+        # A message that is not complete moves to the front of the data and is then
+        # walked anew; there it stays, and the walk goes on.
+        begun, self._begun = self._begun, None
+        if begun is None or begun[0] != start:
+            head = parse_header(data, start)
+            begun = start, head, Walk(head.end)
+        self._header = begun[1]
         try:
-            end = walk.resume(data)
+            return begun[2].resume(data)
         except Incomplete:
-            # Only what stays at the front may be gone on with: all else moves there first.
-            self._begun = (self._header, walk) if not start else None
+            self._begun = begun
             raise
         except WireError as error:
             raise BrokenMessage(str(error), self._header) from None
-        self._begun = None
-        return end
-
-    def _begin(self, data: Data, start: int) -> tuple[Header, Walk]:
-        head = parse_header(data, start)
-        return head, Walk(head.end)
 
     def open(self, data: Data, start: int, end: int) -> Message:
         type_, method, sequence, begin = self._header

@@ -1,41 +1,64 @@
-"""What a server reads with: looks at each request anew, so one connection may mix the transports."""
+"""What both sides read with: looks at each message anew, so one connection may mix the transports."""
 
 from __future__ import annotations
+
+import struct
 
 from ..errors import WireError
 from . import LIMIT, Data, Framing, Message
 from .buffered import Buffered
 from .foreign import describe
 from .framed import Framed
+from .ttheader import TTHeader, TTHeaderUnframed
 
 _STRICT = b"\x80\x01"
+_TTHEADER = b"\x10\0"
+_MESH = b"\xff\xaf"
+_u16 = struct.Struct(">H").unpack_from
 
 
 class Detecting(Framing):
-    """A framing for one direction only: the answer goes out by :attr:`found`, in the request's own.
+    """A framing for one direction: an answer goes out by :attr:`found`, in the request's own.
+
+    A server takes any of them, and so does a client: a server may answer framed whatever it was asked.
 
     :ivar found: the framing of the message that came last.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         super().__init__(limit)
-        self._buffered = Buffered(limit)
         self._framed = Framed(limit)
+        self._buffered = Buffered(limit)
+        self._ttheader = TTHeader(limit)
+        self._ttheader_unframed = TTHeaderUnframed(limit)
+        self._reading: Framing = self._framed
+        self._begin = 0
         self.found: Framing = self._framed
 
     def frame(self, message: Message) -> bytes:
         return self.found.frame(message)
 
     def measure(self, data: Data, start: int) -> int:
+        if data[start : start + 2] == _MESH:
+            # A mesh's own keys and values, which mean nothing here, before an ordinary message.
+            if len(data) - start < 4:
+                return start + 4
+            start += 4 + int(_u16(data, start + 2)[0])
+        self._begin = start
         if data[start : start + 2] == _STRICT:
-            self.found = self._buffered
+            self.found = self._reading = self._buffered
         elif data[start + 4 : start + 6] == _STRICT:
-            self.found = self._framed
+            self.found = self._reading = self._framed
+        elif data[start + 4 : start + 6] == _TTHEADER:
+            self._reading = self._ttheader
         elif len(data) - start < 6:
             return start + 6
         else:
-            raise WireError(f"no request of any transport: the peer {describe(data[start : start + 16])}")
-        return self.found.measure(data, start)
+            raise WireError(f"a message of no known transport: the peer {describe(data[start : start + 16])}")
+        return self._reading.measure(data, start)
 
     def open(self, data: Data, start: int, end: int) -> Message:
-        return self.found.open(data, start, end)
+        if self._reading is self._ttheader:
+            framed = isinstance(self._ttheader.inner, Framed)
+            self.found = self._ttheader if framed else self._ttheader_unframed
+        return self._reading.open(data, self._begin, end)
