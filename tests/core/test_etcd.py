@@ -76,7 +76,8 @@ def test_a_range_holds_what_begins_with_its_prefix(prefix: bytes, key: bytes) ->
 
 
 def test_an_answer() -> None:
-    assert read_answer(200, b'{"ID":"77","TTL":"5"}') == {"ID": "77", "TTL": "5"}
+    assert read_answer(200, b'{"header":{},"ID":"77"}') == {"header": {}, "ID": "77"}
+    assert read_answer(200, b'{"result":{"header":{}}}\n') == {"result": {"header": {}}}
 
 
 @pytest.mark.parametrize(
@@ -107,9 +108,15 @@ def test_an_error_is_an_error(status: int, body: bytes, code: int, text: str) ->
 @pytest.mark.parametrize(
     ("status", "body"), [(404, b"404 page not found\n"), (200, b"<html>hello"), (200, b"[]"), (502, b"\xff")]
 )
-def test_what_is_no_answer_of_etcd(status: int, body: bytes) -> None:
+def test_what_is_no_answer_of_etcd_at_all(status: int, body: bytes) -> None:
     with pytest.raises(EtcdUnreachable, match=f"no answer of etcd's: HTTP {status}"):
         read_answer(status, body)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"status":"ok"}', b'{"header":null}', b'{"result":7}'])
+def test_json_that_is_no_answer_of_etcd(body: bytes) -> None:
+    with pytest.raises(EtcdUnreachable, match="it has no header"):
+        read_answer(200, body)
 
 
 @pytest.mark.parametrize(

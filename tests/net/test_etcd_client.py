@@ -317,6 +317,15 @@ async def test_what_is_no_etcd_is_unreachable(serve: Any, answer: bytes, close: 
     assert type(watching.failures[0]) is EtcdUnreachable
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_grant_that_is_none_is_told_as_such(serve: Any) -> None:
+    client = client_of(serve(lambda: Talker(b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"header":{}}', False)))
+    with pytest.raises(EtcdUnreachable, match="granted no lease"):
+        await client.lease(5)
+    with pytest.raises(Expired):
+        await client.existing_lease(7).refresh()
+
+
 @pytest.mark.parametrize(
     "body", [b'{"result":{}}\n', b"hello", b'{"result":{"header":{"cluster_id":"1"},"events":[{"kv":{}}]}}\n', b""]
 )

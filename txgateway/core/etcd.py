@@ -200,6 +200,8 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
         raise _refusal(status, answer, body)
     if "error" in answer:
         raise read_error(answer["error"])
+    if not isinstance(answer.get("header", answer.get("result")), dict):
+        raise EtcdUnreachable("no answer of etcd's: it has no header")
     return answer
 
 

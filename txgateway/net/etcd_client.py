@@ -410,7 +410,11 @@ class EtcdClient(Client):
 
     async def _grant(self, time_to_live: int, lease_id: int | None, timeout: float | None) -> EtcdLease:
         assembler = LeaseRequestAssembler(self._url, time_to_live, lease_id)
-        granted = Lease._parse(self, await self._post(assembler.url, assembler.data, timeout))
+        answer = await self._post(assembler.url, assembler.data, timeout)
+        try:
+            granted = Lease._parse(self, answer)
+        except (KeyError, TypeError, ValueError) as failure:
+            raise EtcdUnreachable(f"{self.endpoint}: granted no lease") from failure
         return EtcdLease(self, granted.header, granted.time_to_live, granted.lease_id)
 
     def existing_lease(self, lease_id: int) -> EtcdLease:
@@ -447,39 +451,28 @@ class EtcdClient(Client):
         return Deferred.fromCoroutine(self._follow(keys, revision, received))
 
     async def _follow(self, keys: KeyRange, revision: int, received: Callable[[WatchMessage], None]) -> None:
-        endpoint, over = self.endpoint, False
+        endpoint = self.endpoint
+        messages = _Messages(received)
+
+        async def stream(in_time: Callable[[], None]) -> None:
+            # Without this header a member that has lost its leader keeps the stream, and keeps silent.
+            headers = {**_headers(token), "Grpc-Metadata-hasleader": "true"}
+            body = _Bytes(watch_request(keys, revision))
+            response = await self._streams.post(f"{endpoint}{_PATH}watch", body, headers=headers, **_AS_IT_IS)
+            if response.code != 200:
+                read_answer(response.code, await _whole(response))
+            messages.begun = in_time
+            await _deliver(response, messages.feed)
+            raise EtcdUnreachable(f"{endpoint}: the watch ended")
+
         try:
             token = self._token if self._token is not None else await self._log_in(None)
-
-            async def stream(in_time: Callable[[], None]) -> None:
-                # Without this header a member that has lost its leader keeps the stream, and keeps silent.
-                headers = {**_headers(token), "Grpc-Metadata-hasleader": "true"}
-                body = _Bytes(watch_request(keys, revision))
-                response = await self._streams.post(f"{endpoint}{_PATH}watch", body, headers=headers, **_AS_IT_IS)
-                if response.code != 200:
-                    read_answer(response.code, await _whole(response))
-                await _deliver(response, receive(in_time))
-                raise EtcdUnreachable(f"{endpoint}: the watch ended")
-
-            def receive(in_time: Callable[[], None]) -> Callable[[bytes], None]:
-                messages = JsonStream()
-
-                def feed(data: bytes) -> None:
-                    for message in messages.feed(data):
-                        if over:
-                            # Whoever received the last message has ended the watch.
-                            return
-                        in_time()
-                        received(read_watch(message))
-
-                return feed
-
             await self._bounded(endpoint, self._access.timeout, stream)
         except EtcdError as failure:
             self._leave(endpoint, failure)
             raise
         finally:
-            over = True
+            messages.over = True
 
     def close(self) -> Deferred[None]:
         """Close idle connections."""
@@ -561,6 +554,27 @@ class _Reader(Protocol):
         transport: Any = self.transport
         if transport is not None:
             transport.loseConnection()
+
+
+class _Messages:
+    """Makes the messages of a watch from its bytes.
+
+    :ivar begun: called with each message.
+    :ivar over: whoever received the last message has ended the watch; what came with it is not wanted.
+    """
+
+    def __init__(self, received: Callable[[WatchMessage], None]) -> None:
+        self.begun: Callable[[], None] = lambda: None
+        self.over = False
+        self._received = received
+        self._stream = JsonStream()
+
+    def feed(self, data: bytes) -> None:
+        for message in self._stream.feed(data):
+            if self.over:
+                return
+            self.begun()
+            self._received(read_watch(message))
 
 
 def _deliver(response: Any, received: Callable[[bytes], None]) -> Deferred[None]:
