@@ -41,9 +41,8 @@ def test_a_fingerprint_is_short_text() -> None:
 
 
 def test_order_comments_places_and_paths_do_not_count() -> None:
-    lines = BOOK.strip().splitlines()
-    service = lines[6:]
-    turned = "\n".join([*reversed(lines[1:6]), "// A comment.", *service, "namespace_later"][:-1])
+    _, *types, opening, first, second, closing = BOOK.strip().splitlines()
+    turned = "\n".join(["// A comment.", *reversed(types), opening, second, first, closing])
     turned = turned.replace("1: string name, 2: list<Book> books", "2: list<Book> books\n 1: string name")
     assert prints(turned, file="elsewhere/x.thrift") == (WIRE, HTTP)
 
