@@ -17,12 +17,12 @@ class Commands(click.Group):
     """
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+        return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(context):
             return None
-        found = importlib.import_module(f"{__name__}.{name}").command
+        found = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").command
         assert isinstance(found, click.Command)
         return found
 

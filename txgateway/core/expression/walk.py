@@ -17,7 +17,7 @@ from attrs import frozen
 
 from ..descriptor import Field, TypeName
 from .compiler import NIL, Compiler, Kind, Module, Operand, operand_of
-from .meter import Exhausted
+from .meter import Exhausted, Meter
 from .number_text import number_text
 from .shapes import (
     BinaryShape,
@@ -34,8 +34,8 @@ from .shapes import (
     as_map,
     as_text,
 )
-from .tree import Rule
-from .values import Problem
+from .tree import Node, Rule
+from .values import Problem, Value
 
 # A failure before any rule: there is no request.
 NO_REQUEST = "unsupport data: nil"
@@ -168,6 +168,10 @@ class Walk:
         """
         return _Generator(self, collect).compile()
 
+    def part(self, name: str, node: Node) -> Callable[[Any], Value]:
+        """A part of the rule of the root's field ``name``, as a function of the root's object; may raise Exhausted."""
+        return _Generator(self, collect=False).part(name, node)
+
 
 class _Generator:
     """Writes the functions of one walk."""
@@ -200,6 +204,15 @@ class _Generator:
         # All of it is text of this package, see the module of the compiler.
         exec(compile(source, f"<rules of {self.walk.root}>", "exec"), self.module.namespace)
         return self.module.namespace["walk"], source
+
+    def part(self, name: str, node: Node) -> Callable[[Any], Value]:
+        function = _Function(self, self.walk.reached[self.walk.root], nil=False)
+        compiler = Compiler(self.module, _Scope(function, name))
+        code = compiler.boxed(compiler.compile(node))
+        source = "\n".join(["def part(o, meter):", *function.lines, f"    return {code}"])
+        exec(compile(source, "<part of a rule>", "exec"), self.module.namespace)
+        part = self.module.namespace["part"]
+        return lambda value: part(value, Meter())
 
     def _root(self, calls: list[str]) -> str:
         empty = self.module.constant(lambda message: Draft("", message, ""))
