@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
+from ..idl_words import nearest
 from .pattern import PatternError, compile_pattern
 from .tree import Binary, Call, Group, Literal, Logical, Node, Prefixed, RangeVariable, Rule, Selector
 
@@ -285,9 +285,9 @@ def _unknown_word(word: str, offset: int) -> RuleError:
     return RuleError(f"`{word}` means nothing here", offset, f"a text is written '{word}', a field ({word})$")
 
 
-def _suggestion(word: str, known: Any) -> str:
-    near = _FOREIGN.get(word) or next(iter(difflib.get_close_matches(word, list(known), 1, 0.7)), None)
-    if near is None:
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    near = _FOREIGN.get(word) or nearest(word, known)
+    if not near:
         return ""
     return f"did you mean `{near}`?" if near not in FUNCTIONS else f"did you mean `{near}(...)`?"
 
@@ -295,62 +295,79 @@ def _suggestion(word: str, known: Any) -> str:
 def _explained(error: UnexpectedInput, text: str) -> RuleError:
     """The parser's refusal in words for whoever wrote the rule."""
     offset = error.pos_in_stream or 0
-    if isinstance(error, UnexpectedToken):
-        wanted = error.accepts or set()
-        at_end = error.token.type == "$END"
-        if at_end:
-            offset = len(text.rstrip())
-    else:
-        wanted = getattr(error, "allowed", None) or set()
-        at_end = isinstance(error, UnexpectedEOF)
-    rest = text[offset:]
-    if isinstance(error, UnexpectedCharacters) and rest.startswith("'"):
+    expected = _expected(error)
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+        offset = len(text.rstrip())
+    rest = text[offset:].rstrip()
+    if rest.startswith("'") and isinstance(error, UnexpectedCharacters):
         return RuleError("this quote is never closed", offset, r"inside of a text, a quote is written \'")
-    if "SELECTOR" in wanted:
-        return _operand_missing(text, offset, at_end)
-    if at_end:
-        return _unclosed(text, offset, wanted)
-    return _left_over(text, offset, wanted)
+    if "SELECTOR" in expected:
+        return _operand_missing(text, offset, rest)
+    if not rest:
+        return RuleError(f"a `{_BRACKETS[_unclosed(text)]}` is missing", offset)
+    return _left_over(text, offset, rest)
 
 
-def _operand_missing(text: str, offset: int, at_end: bool) -> RuleError:
-    rest = text[offset:]
+def _expected(error: UnexpectedInput) -> set[str]:
+    """The names of the terminals that could have come."""
+    return getattr(error, "accepts", None) or getattr(error, "allowed", None) or set()
+
+
+_BRACKETS = {"(": ")", "[": "]", "": ")"}
+
+
+def _unclosed(text: str) -> str:
+    """The innermost bracket that is open at the end of a text; nothing if all are closed."""
+    opened: list[str] = []
+    for bracket in re.findall(r"[()\[\]]", re.sub(r"'(\\.|[^'\\])*'", "", text, flags=re.DOTALL)):
+        if bracket in _BRACKETS:
+            opened.append(bracket)
+        elif opened:
+            opened.pop()
+    return opened[-1] if opened else ""
+
+
+def _operand_missing(text: str, offset: int, rest: str) -> RuleError:
+    wanted = "a value, a field or a function call"
     if re.match(r"[-+!]+\s", rest):
         return RuleError(f"a blank follows the `{rest[0]}`", offset, "a prefix touches its operand")
-    if hint := _STRAY.get(rest[:1]) if rest[:1] not in "=&|!:" else None:
-        return RuleError(f"`{rest[0]}` can not stand here", offset, hint)
+    if rest and rest[0] in _STRAY and rest[0] not in "=&|!:":
+        return RuleError(f"`{rest[0]}` can not stand here", offset, _STRAY[rest[0]])
     before = re.search(r"(\|\||&&|[=!<>]=|[-+*/%<>,(\[!:])\s*\Z", text[:offset])
     where = f"after `{before[1]}`" if before else "at the beginning" if offset == 0 else "here"
-    if at_end:
-        return RuleError(f"something is missing {where}", offset, "a value, a field or a function call")
-    return RuleError(f"`{_shown(rest)}` can not stand {where}", offset, "a value, a field or a function call is wanted")
+    if not rest:
+        return RuleError(f"something is missing {where}", offset, wanted)
+    return RuleError(f"`{_shown(rest)}` can not stand {where}", offset, f"{wanted} is wanted")
 
 
-def _unclosed(text: str, offset: int, wanted: set[str]) -> RuleError:
-    bracket = "]" if "RSQB" in wanted else ")"
-    return RuleError(f"a `{bracket}` is missing", offset)
+def _left_over(text: str, offset: int, rest: str) -> RuleError:
+    word = re.search(r"(?<![\w$#.])([A-Za-z_][\w.]*)\s*\Z", text[:offset])
+    if word and word[1] not in _WORDS and word[1] not in FUNCTIONS:
+        # The mistake came before: `not $`, or a text without quotes.
+        return _unknown_word(word[1], word.start())
+    return RuleError(f"`{_shown(rest)}` is left over", offset, _way_out(text[:offset], rest))
 
 
-def _left_over(text: str, offset: int, wanted: set[str]) -> RuleError:
-    rest = text[offset:]
-    word = re.match(r"[A-Za-z_]+", rest)
+def _way_out(before: str, rest: str) -> str:
+    """What was probably meant by something that can not follow what stands before it."""
     if re.match(r"[@0-9A-Za-z_]*\s*:", rest):
-        hint = "a `;` stands before a name"
-    elif word:
-        hint = _suggestion(word[0], ()) or "join two conditions with && or ||"
-    elif rest.startswith("(") and (called := re.search(r"([A-Za-z_]\w*)\s+\Z", text[:offset])):
-        hint = f"no blank stands between `{called[1]}` and its bracket"
-    elif rest.startswith("["):
-        hint = "an index follows a `$` directly"
-    else:
-        hint = _STRAY.get(rest[:1], "") or _missing_bracket(wanted)
-    return RuleError(f"`{_shown(rest)}` is left over", offset, hint)
-
-
-def _missing_bracket(wanted: set[str]) -> str:
-    if "RSQB" in wanted:
-        return "a `]` is missing before it"
-    return "a `)` is missing before it" if "RPAR" in wanted else ""
+        return "a `;` stands before a name"
+    if word := re.match(r"[A-Za-z_]+", rest):
+        return _suggestion(word[0], ()) or "join two conditions with && or ||"
+    if rest[0] == "(" and (called := re.search(r"([A-Za-z_]\w*)\s+\Z", before)):
+        return f"no blank stands between `{called[1]}` and its bracket"
+    if rest[0] == "[":
+        return "an index follows a `$` directly"
+    if rest[0] == ".":
+        return "a number has digits on both sides of its point, a field of a struct is written (a.b)$"
+    if rest[0] in _STRAY:
+        return _STRAY[rest[0]]
+    if rest[0] == "," and not _unclosed(before):
+        return "a comma stands between arguments; join conditions with &&, and put a `;` before a name"
+    if rest[0] in ",)]":
+        missing = _BRACKETS[_unclosed(before)] if _unclosed(before) else ""
+        return f"a `{missing}` is missing before it" if missing and missing != rest[0] else ""
+    return "join two conditions with && or ||" if rest[0] in "$#'" or rest[0].isdigit() else ""
 
 
 def _shown(rest: str) -> str:

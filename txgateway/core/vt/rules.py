@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,6 +26,7 @@ from ..expression import RuleError
 from ..expression.pattern import PatternError, compile_foreign_pattern, compile_pattern
 from ..expression.shapes import BINARY, Composite, Shape, Shapes, utf8
 from ..expression.walk import key_text
+from ..idl_words import nearest
 from .printing import Printer, enum_text, scalar_text
 from .sources import (
     BOOLEAN,
@@ -112,11 +112,11 @@ class UnknownKey(Exception):
     """The type knows no such rule."""
 
     def __init__(self, kind: str, key: str) -> None:
-        near = difflib.get_close_matches(key, _KEYS[kind], 1, 0.6)
+        near = nearest(key, _KEYS[kind])
         if key in _PARTS and key in _KEYS[kind]:
             self.hint = f"a rule of its own follows, such as {key}.const"
         else:
-            self.hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(_KEYS[kind])}"
+            self.hint = f"did you mean `{near}`?" if near else f"there are {', '.join(_KEYS[kind])}"
         super().__init__(f"{kind} has no rule `{key}`")
 
 
@@ -291,8 +291,8 @@ class RuleBuilder:
         constant = next((each for name, each in self._schema.constants.items() if name.name == member), None)
         if dot and constant is not None and isinstance(constant.value, int):
             return int(constant.value)
-        near = difflib.get_close_matches(member, [each.name for each in enum.members], 1, 0.5)
-        shown = near[0] if near else enum.members[0].name if enum.members else "MEMBER"
+        near = nearest(member, [each.name for each in enum.members])
+        shown = near or (enum.members[0].name if enum.members else "MEMBER")
         raise RuleError(f"`{text}` is no member of {enum.name}", 0, f"a member is written {enum.name}.{shown}")
 
     # Containers

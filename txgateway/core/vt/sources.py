@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import re
@@ -30,6 +29,7 @@ from ..expression.shapes import (
     utf8,
 )
 from ..expression.sprintf import read_format
+from ..idl_words import nearest
 
 INTEGER = re.compile(r"[-+]?(0[xX](_?[0-9a-fA-F])+|0[oO](_?[0-7])+|0[bB](_?[01])+|0(_?[0-7])*|[1-9](_?[0-9])*)")
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}
@@ -135,8 +135,8 @@ class Sources:
     def _field(self, name: str, offset: int) -> Source:
         found = next((each for each in self.shape.fields if each.name == name), None)
         if found is None:
-            near = difflib.get_close_matches(name, [each.name for each in self.shape.fields], 1, 0.6)
-            hint = f"did you mean ${near[0]}?" if near else "a field of the same struct is meant, in the IDL's spelling"
+            near = nearest(name, [each.name for each in self.shape.fields])
+            hint = f"did you mean ${near}?" if near else "a field of the same struct is meant, in the IDL's spelling"
             raise RuleError(f"there is no field `{name}`", offset, hint)
         return Source(_kind(found), _reader(found))
 
@@ -239,9 +239,8 @@ def _checked(function: str, arguments: list[Source], count: int, offset: int, *k
 
 def _known_functions(name: str) -> str:
     known = [each.removeprefix("_function_") for each in dir(Sources) if each.startswith("_function_")]
-    near = difflib.get_close_matches(name, known, 1, 0.6)
-    if near:
-        return f"did you mean @{near[0]}(...)?"
+    if near := nearest(name, known):
+        return f"did you mean @{near}(...)?"
     return "functions of one's own are Go templates of the plugin, and known to it alone"
 
 
