@@ -11,8 +11,10 @@ from random import Random
 from typing import Any
 
 from tests.recorded import Case, Mismatch
-from txgateway.core.balancing import Balancer, balancers
+from txgateway.core.balancing import Balancer, Memory, balancers
+from txgateway.core.balancing.consistent_hash import Ring, RingBuilder, virtual_nodes
 from txgateway.core.balancing.weighted_random import alias_tables
+from txgateway.core.health.breaker import Breaker, BreakerSettings
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call
 
@@ -41,9 +43,11 @@ def cases(folder: Path) -> Iterator[Case]:
         elif file.stem == "alias_tables":
             for case in recorded:
                 yield Case(f"{file.stem}/{case['name']}", partial(_alias_tables, case))
-        else:
+        elif file.stem in JUDGED:
             for case in recorded:
-                yield Case(f"{file.stem}/{case['name']}", partial(_not_built, file.stem))
+                yield Case(f"{file.stem}/{case['name']}", partial(JUDGED[file.stem], case))
+        else:
+            yield Case(file.stem, partial(_not_built, file.stem))
 
 
 def _sequence_cases(kind: str, case: dict[str, Any]) -> Iterator[Case]:
@@ -76,9 +80,8 @@ def _rebalance(steps: list[dict[str, Any]]) -> Mismatch | None:
 
 def _counts(name: str, case: dict[str, Any]) -> Mismatch | None:
     weights, shares = case["weights"], case.get("expected_share", [])
-    instances = [Instance(f"10.0.0.{index + 1}", 8888, weight) for index, weight in enumerate(weights)]
     # A fixed seed: what passes once passes always.
-    balancer = balancers[name](instances, Random(7))
+    balancer = balancers[name](_instances(weights), Random(7), Memory())
     if not any(weight > 0 for weight in weights):
         return _compare([None], _picks(balancer, 1))
     picks = Counter(_picks(balancer, case["n"]))
@@ -94,6 +97,62 @@ def _alias_tables(case: dict[str, Any]) -> Mismatch | None:
     if aliases == case["alias"] and all(abs(a - b) < 1e-12 for a, b in zip(probabilities, case["prob"], strict=True)):
         return None
     return Mismatch(f"{case['prob']} {case['alias']}", f"{probabilities} {aliases}")
+
+
+def _consistent_hash(case: dict[str, Any]) -> Mismatch | None:
+    """Kitex's hash has another seed in each process: so it is properties that are recorded, not picks."""
+    factor, weighted, removed = case["virtual_factor"], case["weighted"], case["removed_index"]
+    members = _instances(case["weights"])
+    without = [*members[:removed], *members[removed + 1 :]]
+    joined = [*members, Instance("10.0.1.1", 8888, case["weights"][0])]
+    first, again, left, more = (_ring_picks(s, case, factor, weighted) for s in (members, members, without, joined))
+    gone, new = members[removed].address, joined[-1].address
+    counts, total = Counter(first), sum(virtual_nodes(members, factor, weighted).values())
+    tolerance = 0.03 if total >= 1000 else 0.06
+    shares = {each.address: share for each, share in zip(members, case["expected_share"], strict=True)}
+    broken = {
+        "a second lookup differs": first != again,
+        "a key of another node moved": any(a != b for a, b in zip(first, left, strict=True) if a != gone),
+        "a key went to a node that left": gone in left,
+        "a moved key did not go to the new node": any(a != b != new for a, b in zip(first, more, strict=True)),
+        "an empty key picks something": any(_ring(members, factor, weighted).owners(b"")),
+        f"shares {counts}": any(abs(counts[a] / len(first) - share) > tolerance for a, share in shares.items()),
+        "picked without a share": any(counts[a] for a, share in shares.items() if not share),
+    }
+    wrong = [what for what, is_so in broken.items() if is_so]
+    return Mismatch("the recorded properties", "; ".join(wrong)) if wrong else None
+
+
+def _ring(members: list[Instance], factor: int, weighted: bool) -> Ring:
+    builder = RingBuilder(virtual_nodes(members, factor, weighted), {})
+    for _ in builder.slices():
+        pass
+    return builder.ring
+
+
+def _ring_picks(members: list[Instance], case: dict[str, Any], factor: int, weighted: bool) -> list[str]:
+    ring = _ring(members, factor, weighted)
+    return [next(ring.owners(b"user-%d" % number)) for number in range(case["keys"])]
+
+
+def _circuit_breaker(case: dict[str, Any]) -> Mismatch | None:
+    breaker = Breaker(BreakerSettings(case["err_rate"], case["min_sample"]))
+    for event in case["events"]:
+        now, count = event["at_ms"] / 1000, event["n"]
+        if event["do"] == "allow":
+            allowed = sum(breaker.allows(now) for _ in range(count))
+        else:
+            allowed = event.get("allowed")
+            for _ in range(count):
+                breaker.record(now, failed=event["do"] != "succeed")
+        state = breaker.state.name.replace("_", "")
+        if (allowed, state) != (event.get("allowed"), event["state_after"]):
+            return Mismatch(str(event), f"{allowed} allowed, then {state}")
+    return None
+
+
+# What is judged as a whole, by file.
+JUDGED = {"consistent_hash": _consistent_hash, "circuit_breaker": _circuit_breaker}
 
 
 def _not_built(kind: str) -> Mismatch:
@@ -113,8 +172,11 @@ class _Starting(Random):
 
 def _balancer(name: str, weights: list[int], start: int) -> Balancer:
     live = [index for index, weight in enumerate(weights) if weight > 0]
-    instances = [Instance(f"10.0.0.{index + 1}", 8888, weight) for index, weight in enumerate(weights)]
-    return balancers[name](instances, _Starting(live.index(start) if live else 0))
+    return balancers[name](_instances(weights), _Starting(live.index(start) if live else 0), Memory())
+
+
+def _instances(weights: list[int]) -> list[Instance]:
+    return [Instance(f"10.0.0.{index + 1}", 8888, weight) for index, weight in enumerate(weights)]
 
 
 def _picks(balancer: Balancer, count: int) -> list[int | None]:

@@ -71,6 +71,8 @@ class Call:
     :ivar deadline: when the reply is due, in the reactor's seconds.
     :ivar idl_service: the name after ``service`` in the IDL, for servers that offer several.
     :ivar info: string keys of a TTHeader, such as metainfo for the service; dropped over other framings.
+    :ivar hash_key: calls with the same key go to the same instance, where the balancer does so.
+    :ivar subset: the wanted value of the tag by which the instances are divided.
     """
 
     service: str
@@ -80,6 +82,8 @@ class Call:
     deadline: float = float("inf")
     idl_service: str = ""
     info: Mapping[str, str] = MappingProxyType({})
+    hash_key: bytes = b""
+    subset: str = ""
 
 
 @frozen

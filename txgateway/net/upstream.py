@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..core.balancing import Balancer, BuildBalancer, NoBalancer
+from ..core.balancing import Balancer, BuildBalancer, Memory, NoBalancer
 from ..core.errors import ConnectFailed, NoInstance
 from ..core.instances import Instance
 from ..core.message import Call, Reply
@@ -36,6 +36,7 @@ class Upstream:
     random: Random
     instances: tuple[Instance, ...] = ()
     _balancer: Balancer = field(factory=NoBalancer)
+    _memory: Memory = field(factory=Memory)
     # By address: a change of weight or tags alone keeps an instance's connections.
     _pools: dict[str, Pool] = field(factory=dict)
 
@@ -43,7 +44,7 @@ class Upstream:
         """Serve by this set from now on; calls that run on an instance that left may end."""
         log.info("{service}: {count} instances", service=self.service, count=len(instances))
         self.instances = instances
-        self._balancer = self.build_balancer(instances, self.random)
+        self._balancer = self.build_balancer(instances, self.random, self._memory)
         self._leave({instance.address for instance in instances})
 
     def pick(self, call: Call, exclude: tuple[Instance, ...] = ()) -> Instance:

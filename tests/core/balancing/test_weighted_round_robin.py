@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txgateway.core.balancing import balancers
+from txgateway.core.balancing import Memory, balancers
 from txgateway.core.balancing.weighted_round_robin import MAX_SLOTS_KEPT, SmoothWeighted
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call
@@ -30,9 +30,9 @@ def instances(weights: list[int]) -> list[Instance]:
 def test_one_period_holds_each_instance_as_often_as_its_weight_says(name, weights, random):
     live = [weight for weight in weights if weight > 0]
     if not live:
-        assert balancers[name](instances(weights), random).pick(CALL) is None
+        assert balancers[name](instances(weights), random, Memory()).pick(CALL) is None
         return
-    balancer = balancers[name](instances(weights), random)
+    balancer = balancers[name](instances(weights), random, Memory())
     divisor = gcd(*live)
     period = sum(live) // divisor
     for _ in range(2):
@@ -48,5 +48,5 @@ def test_a_period_too_long_to_keep_goes_on_in_the_same_order():
 
 
 def test_gateways_start_at_different_places():
-    first = {balancers["wrr"](instances([5, 5, 5, 5]), Random(seed)).pick(CALL) for seed in range(40)}
+    first = {balancers["wrr"](instances([5, 5, 5, 5]), Random(seed), Memory()).pick(CALL) for seed in range(40)}
     assert len(first) == 4

@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence, Set
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..extension import Extensions
 from ..instances import Instance
 from ..message import Call
 
 
-class Balancer(Protocol):
+class Balancer(ABC):
     """Built from one snapshot of a service's instances; a change of the set builds the next one.
 
-    All state lives in the reactor thread. ``pick`` neither waits nor raises.
+    All state lives in the reactor thread. Nothing here waits or raises. Times are those of one
+    monotonic clock, in seconds.
     """
 
-    def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
+    @abstractmethod
+    def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         """The instance for this call, or None if there is none outside ``exclude``."""
-        ...
+
+    # Most have nothing to learn from calls, so these two need not be written.
+    def began(self, instance: Instance) -> None:  # noqa: B027
+        """A call was given to this instance; :meth:`ended` is told of the same call in the end."""
+
+    def ended(self, instance: Instance, now: float, seconds: float | None) -> None:  # noqa: B027
+        """:param seconds: how long the call took; all the time it was given if it failed, so that failing
+        fast attracts nobody; None if nothing was learnt, since the caller gave up.
+        """
+
+    def cost(self, instance: Instance) -> float | None:
+        """What a call to this instance is expected to take, in seconds; None if that is not measured."""
+        return None
+
+    def work(self) -> Iterator[None]:
+        """What is left to compute, in slices of about half a millisecond, to be run in the reactor's idle time.
+
+        Picks are good from the start; where there is work they get better by it.
+        """
+        return iter(())
+
+
+class Memory:
+    """What balancers leave to those built after them, for one service and one policy.
+
+    :ivar instances: by the address of an instance.
+    :ivar whole: of the set as a whole.
+    """
+
+    def __init__(self) -> None:
+        self.instances: dict[str, Any] = {}
+        self.whole: Any = None
+
+    def keep(self, addresses: Set[str]) -> None:
+        """Forget all other instances."""
+        for address in self.instances.keys() - addresses:
+            del self.instances[address]
 
 
 class BuildBalancer(Protocol):
     """``instances`` come in discovery order, on which the sequence of picks depends."""
 
-    def __call__(self, instances: Sequence[Instance], random: Random) -> Balancer: ...
+    def __call__(self, instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer: ...
 
 
 balancers: Extensions[BuildBalancer] = Extensions(__name__)
 
 
-class NoBalancer:
+class NoBalancer(Balancer):
     """What remains when no instance has a weight: it picks nothing."""
 
-    def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
+    def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         return None
 
 

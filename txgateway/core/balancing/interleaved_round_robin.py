@@ -16,12 +16,12 @@ from random import Random
 from attrs import define
 
 from ..instances import Instance
-from . import Balancer, NoBalancer, balancers, usable
+from . import Balancer, Memory, NoBalancer, balancers, usable
 from .weighted_round_robin import Cycle
 
 
 @balancers.register("iwrr")
-def interleaved_round_robin(instances: Sequence[Instance], random: Random) -> Balancer:
+def interleaved_round_robin(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
     live = usable(instances)
     return InterleavedWeighted(live, random.randrange(len(live))) if live else NoBalancer()
 

@@ -13,40 +13,40 @@ from random import Random
 
 from ..instances import Instance
 from ..message import Call
-from . import Balancer, NoBalancer, balancers, usable
+from . import Balancer, Memory, NoBalancer, balancers, usable
 
 
 @balancers.register("random")
-def weighted_random(instances: Sequence[Instance], random: Random) -> Balancer:
+def weighted_random(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
     live = usable(instances)
     return WeightedRandom(live, random) if live else NoBalancer()
 
 
 @balancers.register("alias")
-def weighted_random_with_alias(instances: Sequence[Instance], random: Random) -> Balancer:
+def weighted_random_with_alias(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
     live = usable(instances)
     return Alias(live, random) if live else NoBalancer()
 
 
-class WeightedRandom:
+class WeightedRandom(Balancer):
     def __init__(self, instances: Sequence[Instance], random: Random) -> None:
         self._instances = instances
         self._random = random
         self._sums = list(accumulate(instance.weight for instance in instances))
 
-    def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
+    def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         if exclude:
             return _among_the_others(self._instances, exclude, self._random)
         return self._instances[bisect_right(self._sums, self._random.randrange(self._sums[-1]))]
 
 
-class Alias:
+class Alias(Balancer):
     def __init__(self, instances: Sequence[Instance], random: Random) -> None:
         self._instances = instances
         self._random = random
         self.probabilities, self.aliases = alias_tables([instance.weight for instance in instances])
 
-    def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
+    def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         if exclude:
             return _among_the_others(self._instances, exclude, self._random)
         column = self._random.randrange(len(self._instances))

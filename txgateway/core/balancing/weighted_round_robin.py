@@ -7,7 +7,7 @@ weights off it. After total / gcd slots every sum is zero again, so the slots re
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from array import array
 from collections.abc import Collection, Sequence
 from math import gcd
@@ -15,7 +15,7 @@ from random import Random
 
 from ..instances import Instance
 from ..message import Call
-from . import Balancer, NoBalancer, balancers, usable
+from . import Balancer, Memory, NoBalancer, balancers, usable
 
 # A slot costs 62 us to compute with 1,000 instances and nothing to look up, so computed ones
 # are kept; weights without a common divisor would make the table endless, so only so many.
@@ -23,7 +23,7 @@ MAX_SLOTS_KEPT = 65_536
 
 
 @balancers.register("wrr")
-def weighted_round_robin(instances: Sequence[Instance], random: Random) -> Balancer:
+def weighted_round_robin(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
     """Equal weights need no slots; either kind starts at a random place.
 
     Gateways and workers that all began with the heaviest instance would strike it together.
@@ -37,13 +37,13 @@ def weighted_round_robin(instances: Sequence[Instance], random: Random) -> Balan
     return SmoothWeighted(live, start)
 
 
-class Cycle(ABC):
+class Cycle(Balancer):
     """Goes through instances in an order without end; passes over those excluded."""
 
     def __init__(self, instances: Sequence[Instance]) -> None:
         self._instances = instances
 
-    def pick(self, call: Call, exclude: Collection[Instance] = ()) -> Instance | None:
+    def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         instance = self._next()
         if not exclude or instance not in exclude:
             return instance
