@@ -10,8 +10,10 @@ from txgateway.core.codec import exception
 from txgateway.core.codec.exception import ApplicationError
 from txgateway.core.connection import Connection
 from txgateway.core.errors import CallRefused, ConnectionClosed, GatewayError, UnusableReply, WireError
-from txgateway.core.framing import Message
+from txgateway.core.framing import Framing, Info, Message
+from txgateway.core.framing.buffered import Buffered
 from txgateway.core.framing.framed import Framed
+from txgateway.core.framing.ttheader import Mux, TTHeader, TTHeaderUnframed
 from txgateway.core.message import Call, MessageType, Reply
 
 PING = Call("book", b"ping", b"\0")
@@ -207,3 +209,116 @@ def test_takes_no_call_after_an_error_that_closes(kind: int, room: bool) -> None
     link.send(PING, "a")
     list(link.receive(refusal(1, kind)))
     assert link.has_room == room
+
+
+def mux(depth: int = 8) -> Connection[str]:
+    return Connection(Mux(), depth=depth, caller="gw")
+
+
+def mux_reply(
+    sequence: int, header: int | None = None, payload: bytes = b"\0", strings: dict[str, str] | None = None
+) -> bytes:
+    data = TTHeader().frame(Message(MessageType.REPLY, b"ping", sequence, payload, Info(strings or {}, {})))
+    return data if header is None else data[:8] + header.to_bytes(4, "big") + data[12:]
+
+
+def test_a_ttheader_says_who_calls_whom_and_until_when() -> None:
+    link: Connection[str] = Connection(TTHeader(), caller="gw")
+    call = Call("demo.wire", b"ping", b"\0", idl_service="Wire", info={"RPC_TRANSIT_a": "1"})
+    (message,) = TTHeader().feed(link.send(call, "a", 1.5))
+    assert message.info is not None
+    assert message.info.strings == {"isn": "Wire", "RPC_TRANSIT_a": "1"}
+    assert message.info.integers == {1: "framed", 3: "gw", 6: "demo.wire", 9: "ping", 12: "1500", 22: "1"}
+
+
+def test_a_reply_brings_its_strings_along() -> None:
+    link: Connection[str] = Connection(TTHeader())
+    link.send(PING, "a")
+    ((_, answer),) = link.receive(mux_reply(1, strings={"biz-status": "7"}))
+    assert answer.info == {"biz-status": "7"}
+
+
+@pytest.mark.parametrize("asked", [Framed, Buffered, TTHeader, TTHeaderUnframed])
+@pytest.mark.parametrize("answered", [Framed, Buffered, TTHeader, TTHeaderUnframed])
+def test_a_server_may_answer_in_another_transport(asked: type[Framing], answered: type[Framing]) -> None:
+    link: Connection[str] = Connection(asked())
+    link.send(PING, "a")
+    data = answered().frame(Message(MessageType.REPLY, b"ping", 1, b"\0"))
+    assert [ticket for ticket, _ in link.receive(data)] == ["a"]
+
+
+def test_of_two_ids_the_messages_own_counts() -> None:
+    link: Connection[str] = Connection(TTHeader())
+    link.send(PING, "a")
+    assert [ticket for ticket, _ in link.receive(mux_reply(1, header=6))] == ["a"]
+
+
+def test_a_server_that_is_about_to_close_gets_no_further_call() -> None:
+    link: Connection[str] = Connection(TTHeader(), depth=4)
+    link.send(PING, "a")
+    link.send(PING, "b")
+    assert [ticket for ticket, _ in link.receive(mux_reply(1, strings={"crrst": "1"}))] == ["a"]
+    assert (link.retiring, link.has_room) == (True, False)
+    assert [ticket for ticket, _ in link.receive(mux_reply(2))] == ["b"]
+
+
+FAREWELL = bytes.fromhex(
+    "0000002b1000000000000000000400000100010005637272737400013100800100020000 00046e6f6e65 00000000 00"
+)
+
+
+def test_a_multiplexing_servers_farewell_is_no_reply() -> None:
+    for link in (mux(), Connection(TTHeader(), depth=2)):
+        link.send(PING, "a")
+        assert list(link.receive(FAREWELL)) == []
+        assert (link.retiring, link.in_flight) == (True, 1)
+        assert [ticket for ticket, _ in link.receive(mux_reply(1))] == ["a"]
+
+
+def test_multiplexed_replies_come_in_any_order_and_unknown_ones_mean_nothing() -> None:
+    link = mux()
+    for ticket in "abc":
+        link.send(PING, ticket)
+    data = mux_reply(3) + mux_reply(99) + mux_reply(1)
+    assert [ticket for ticket, _ in link.receive(data)] == ["c", "a"]
+    assert kinds(link.lost()) == {"b": ConnectionClosed}
+
+
+def test_multiplexed_both_ids_have_to_be_right() -> None:
+    link = mux()
+    link.send(PING, "a")
+    assert list(link.receive(mux_reply(1, header=2))) == []
+    with pytest.raises(WireError, match="a reply to call 1 that says it is one to 2"):
+        list(link.receive(mux_reply(2, header=1)))
+
+
+def test_multiplexed_who_gives_up_leaves_nothing_behind() -> None:
+    link = mux()
+    link.send(PING, "a")
+    link.forget("a")
+    assert link.in_flight == 0
+    assert list(link.receive(mux_reply(1))) == []
+
+
+def test_a_multiplexing_server_goes_on_after_any_error() -> None:
+    link = mux()
+    link.send(PING, "a")
+    link.send(PING, "b")
+    error = exception.encode(ApplicationError(20, "unknown service , method nope"))
+    list(link.receive(TTHeader().frame(Message(MessageType.EXCEPTION, b"ping", 1, error))))
+    assert link.has_room
+    assert kinds(link.lost()) == {"b": ConnectionClosed}
+
+
+def test_multiplexed_nothing_but_ttheader_is_read() -> None:
+    link = mux()
+    link.send(PING, "a")
+    with pytest.raises(WireError, match="no TTHeader"):
+        list(link.receive(reply(1)))
+
+
+def test_what_a_framing_cannot_carry_leaves_no_trace() -> None:
+    link: Connection[str] = Connection(TTHeader())
+    with pytest.raises(ValueError, match="more than a TTHeader can carry"):
+        link.send(Call("book", b"ping", b"\0", info={"a": "x" * 70_000}), "a")
+    assert link.in_flight == 0

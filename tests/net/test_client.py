@@ -9,8 +9,9 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from tests.net.memory import Network, outcome
 from txgateway.core.codec.exception import ApplicationError
-from txgateway.core.errors import CallRefused, ConnectionClosed, DeadlineExceeded, UnusableReply
+from txgateway.core.errors import BadRequest, CallRefused, ConnectionClosed, DeadlineExceeded, UnusableReply
 from txgateway.core.framing import Message
+from txgateway.core.framing.ttheader import Mux
 from txgateway.core.message import Call, MessageType, Reply
 from txgateway.net.pool import Pool
 from txgateway.testing import Answer, Conduct, Raw, ScriptedServer
@@ -129,7 +130,7 @@ def test_a_close_without_an_answer(network: Network) -> None:
 
 @pytest.mark.parametrize(
     "rubbish",
-    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 30, b"\0\0\0\0", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"],
+    [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 30, bytes(8), b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"],
 )
 def test_a_peer_that_speaks_something_else(network: Network, rubbish: bytes) -> None:
     answers(network, "rubbish", Raw(rubbish))
@@ -205,6 +206,78 @@ def test_a_pipelined_connection_with_a_late_call_ends_with_the_others(network: N
     assert outcome(other).payload == VOID
     assert outcome(following).payload == VOID
     assert network.attempts == 2
+
+
+@pytest.fixture
+def mux(later: Later) -> Network:
+    return Network(ScriptedServer({"ping": VOID, "slow": later}, Mux))
+
+
+def test_multiplexed_calls_do_not_wait_for_each_other(mux: Network, later: Later) -> None:
+    pool = mux.pool(mux_connections=1)
+    slow = [pool.call(call(b"slow")) for _ in range(3)]
+    quick = pool.call(call())
+    mux.pump()
+    assert mux.attempts == 1
+    assert outcome(quick).payload == VOID
+    for number in (2, 0, 1):
+        later.waiting[number].callback(bytes([3, 0, 0, number, 0]))
+    mux.pump()
+    assert [outcome(r).payload[3] for r in slow] == [0, 1, 2]
+
+
+def test_multiplexed_who_gives_up_or_is_late_disturbs_nobody(mux: Network, later: Later) -> None:
+    pool = mux.pool(mux_connections=1)
+    left, late = pool.call(call(b"slow")), pool.call(call(b"slow", deadline=1.0))
+    mux.pump()
+    left.cancel()
+    pool.call(call())
+    mux.pump(1)
+    assert isinstance(outcome(left), CancelledError)
+    assert isinstance(outcome(late), DeadlineExceeded)
+    assert repr(pool) == "<Pool 192.0.2.1:9001: 0 busy, 1 idle, 0 connecting, 0 waiting>"
+    for answer in later.waiting:
+        answer.callback(VOID)
+    mux.pump()
+    reply = pool.call(call())
+    mux.pump()
+    assert outcome(reply).payload == VOID
+    assert mux.attempts == 1
+
+
+def test_a_multiplexed_connection_on_which_nothing_is_heard_is_given_up(mux: Network, later: Later) -> None:
+    pool = mux.pool(mux_connections=1)
+    first, second = pool.call(call(b"slow", deadline=1.0)), pool.call(call(b"slow", deadline=2.0))
+    mux.pump(1)
+    assert isinstance(outcome(first), DeadlineExceeded)
+    third = pool.call(call())
+    mux.pump()
+    assert (mux.attempts, outcome(third)) == (1, None)
+    mux.pump(1)
+    assert isinstance(outcome(second), DeadlineExceeded)
+    mux.pump()
+    assert outcome(third).payload == VOID
+    assert mux.attempts == 2
+
+
+def test_a_farewell_on_an_idle_connection_closes_it(mux: Network) -> None:
+    pool = mux.pool()
+    pool.call(call())
+    mux.pump()
+    farewell = "0000002b10000000000000000004000001000100056372727374000131008001000200000004 6e6f6e65 00000000 00"
+    mux.server.connections[0].transport.write(bytes.fromhex(farewell))
+    mux.pump()
+    assert (pool.idle, mux.server.connections) == (0, [])
+
+
+def test_what_the_transport_cannot_carry_fails_that_call_alone(mux: Network) -> None:
+    pool = mux.pool()
+    bad = pool.call(Call("book", b"ping", b"\0", deadline=9.0, info={"a": "x" * 70_000}))
+    good = pool.call(call())
+    mux.pump()
+    assert type(outcome(bad)) is BadRequest
+    assert outcome(good).payload == VOID
+    assert pool.idle == 1
 
 
 def test_calls_behind_a_kitex_refusal_may_be_sent_again(network: Network) -> None:

@@ -11,6 +11,7 @@ from tests.net.memory import Network, outcome
 from txgateway.core.codec.exception import ApplicationError
 from txgateway.core.errors import ConnectFailed, ConnectionClosed, DeadlineExceeded, NoInstance, Overloaded
 from txgateway.core.framing import Message
+from txgateway.core.framing.ttheader import Mux
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call
 from txgateway.net.pool import endpoint_of
@@ -314,6 +315,30 @@ def test_a_thousand_callers_who_leave_leave_nothing_behind(network: Network) -> 
     assert (pool.in_flight, network.server.connections) == (0, [])
     # The line's own, which finds nothing to do.
     assert len(network.clock.getDelayedCalls()) == 1
+
+
+def test_a_long_line_of_oneway_calls_is_written_without_a_deep_stack(network: Network) -> None:
+    network.mood = "hang"
+    pool = network.pool(connections=1, queue=5000, connect_timeout=5)
+    replies = [pool.call(call(b"fire", oneway=True)) for _ in range(5000)]
+    network.arrive()
+    network.pump()
+    assert all(outcome(reply).payload == VOID for reply in replies)
+    assert len(network.server.received) == 5000
+
+
+def test_multiplexed_calls_share_few_connections(network: Network, waiting: list[Deferred[Any]]) -> None:
+    network.server.framing = Mux
+    pool = network.pool(mux_connections=2)
+    for _ in range(10):
+        pool.call(call(b"slow"))
+        network.pump()
+    assert network.attempts == 2
+    assert sorted(client.load for client in pool._clients) == [5, 5]
+    for answer in waiting:
+        answer.callback(VOID)
+    network.pump()
+    assert repr(pool) == "<Pool 192.0.2.1:9001: 0 busy, 2 idle, 0 connecting, 0 waiting>"
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,27 @@ reason why there will be none::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import inf
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from .codec import exception
 from .codec.exception import ApplicationError, Kind
 from .errors import CallRefused, ConnectionClosed, GatewayError, UnusableReply, WireError
 from .framing import Framing, Message
+from .framing.detecting import Detecting
+from .framing.ttheader import CLOSING
 from .message import Call, MessageType, Reply
 
 Ticket = TypeVar("Ticket")
 
+# What a service is told of who calls it, unless that is set.
+CALLER = "txgateway"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 _LAST_SEQUENCE = 2**31 - 1
-# An ordinary Kitex server closes the connection after these.
+# An ordinary Kitex server closes the connection after these; a multiplexing one does not.
 _CLOSES_AFTER = frozenset({Kind.UNKNOWN_METHOD, Kind.PROTOCOL_ERROR, Kind.UNKNOWN_SERVICE})
 
 
@@ -38,16 +46,23 @@ class Connection(Generic[Ticket]):
     """Calls in flight on one connection, in the order they were sent.
 
     Servers answer in order and run the calls of one connection in series, so each call
-    waits for those before it; hence one at a time unless asked otherwise.
+    waits for those before it; hence one at a time unless asked otherwise. It is different
+    where the framing is ``parallel``: there calls do not wait for each other, and a reply
+    that nobody waits for means nothing.
 
     :ivar depth: how many calls may be in flight.
     :ivar retiring: takes no further call: the peer is about to close.
     """
 
-    def __init__(self, framing: Framing, *, depth: int = 1) -> None:
+    def __init__(self, framing: Framing, *, depth: int = 1, caller: str = CALLER) -> None:
+        """:param caller: the name of the calling service, where the framing has room for it."""
         self.depth = depth
         self.retiring = False
+        self.parallel = framing.parallel
         self._framing = framing
+        # As in Kitex's client: a server may answer in another transport than it was asked.
+        self._reading = framing if framing.parallel else Detecting(framing.limit)
+        self._caller = caller
         self._sequence = 0
         self._line: dict[int, _Waiting[Ticket]] = {}
         self._sent_oneway = False
@@ -63,30 +78,44 @@ class Connection(Generic[Ticket]):
     def has_room(self) -> bool:
         return len(self._line) < self.depth and not self.retiring
 
-    def send(self, call: Call, ticket: Ticket) -> bytes:
-        """The bytes of a call; a oneway call is over with that, and its ticket is not kept."""
+    def send(self, call: Call, ticket: Ticket, remaining: float = inf) -> bytes:
+        """The bytes of a call; a oneway call is over with that, and its ticket is not kept.
+
+        :param remaining: seconds until its deadline, where the framing has room for it.
+        :raises ValueError: the framing cannot carry what is to be said beside the call.
+        """
         sequence = self._next_sequence()
+        type_ = MessageType.ONEWAY if call.oneway else MessageType.CALL
+        info = self._framing.info(call, self._caller, remaining)
+        data = self._framing.frame(Message(type_, call.method, sequence, call.payload, info))
         if call.oneway:
             self._sent_oneway = True
-            return self._framing.frame(Message(MessageType.ONEWAY, call.method, sequence, call.payload))
-        self._line[sequence] = _Waiting(ticket, call.method)
-        return self._framing.frame(Message(MessageType.CALL, call.method, sequence, call.payload))
+        else:
+            self._line[sequence] = _Waiting(ticket, call.method)
+        return data
 
     def receive(self, data: bytes) -> Iterator[tuple[Ticket | None, Reply]]:
         """The replies that are complete now; the ticket is None if the caller gave up.
 
         :raises WireError: the peer broke the protocol: nothing more is to be read from it.
         """
-        for message in self._framing.feed(data):
+        for message in self._reading.feed(data):
             waiting = self._match(message)
             if waiting is not None:
-                yield waiting.ticket, Reply(message.type, waiting.method, message.payload)
+                strings = message.info.strings if message.info else NOTHING
+                yield waiting.ticket, Reply(message.type, waiting.method, message.payload, strings)
+        if self._reading.partial and not (self._line or self.parallel or self._sent_oneway):
+            # Left there, it would be taken for the beginning of the next reply.
+            raise WireError("bytes that no call has asked for")
 
     def forget(self, ticket: Ticket) -> None:
         """The caller waits no longer: a late reply is read and dropped."""
         for sequence, waiting in self._line.items():
             if waiting.ticket is ticket:
-                self._line[sequence] = waiting._replace(ticket=None)
+                if self.parallel:
+                    del self._line[sequence]
+                else:
+                    self._line[sequence] = waiting._replace(ticket=None)
                 return
 
     def lost(self, broken: WireError | None = None) -> list[tuple[Ticket, GatewayError]]:
@@ -108,11 +137,16 @@ class Connection(Generic[Ticket]):
         """Takes the call that this answers out of the line; it stays there if the answer is none."""
         if message.type not in (MessageType.REPLY, MessageType.EXCEPTION):
             raise WireError(f"a message of type {message.type.name} where a reply was due")
-        sequence = message.sequence if message.sequence in self._line else self._find(message)
+        if message.info and message.info.strings.get(CLOSING) == "1":
+            self.retiring = True
+            if not message.sequence:
+                return None  # A multiplexing server's farewell, which answers no call.
+        sequence = self._find(message)
         waiting = self._line.get(sequence)
         if message.type is MessageType.EXCEPTION:
             # The name in it is not checked; Kitex does not either.
-            self._hear_exception(message.payload)
+            if not self.parallel:
+                self._hear_exception(message.payload)
         elif waiting is not None and message.method != waiting.method:
             raise WireError("a reply to another method than the one called")
         else:
@@ -121,17 +155,25 @@ class Connection(Generic[Ticket]):
         return waiting
 
     def _find(self, message: Message) -> int:
-        """The call that a message with the id of none is for; 0 if it is for a oneway call.
+        """The sequence id of the call that this answers; 0 if nobody waits for it.
 
-        A oneway call is answered by an EXCEPTION, or by a REPLY where the server's IDL
-        disagrees with ours. Else an EXCEPTION can only be meant for the first in line:
-        a server that failed early may not know the id.
+        The id in a TTHeader finds the call where calls are multiplexed, and must be the
+        message's. Elsewhere a oneway call may be answered: by an EXCEPTION, or by a
+        REPLY where the server's IDL disagrees with ours. Else an EXCEPTION can only be
+        meant for the first in line: a server that failed early may not know the id.
         """
-        if self._sent_oneway:
+        sequence = message.sequence
+        if self.parallel and message.info:
+            sequence = message.info.sequence
+            if sequence in self._line and sequence != message.sequence:
+                raise WireError(f"a reply to call {sequence} that says it is one to {message.sequence}")
+        if sequence in self._line:
+            return sequence
+        if self.parallel or self._sent_oneway:
             return 0
         if message.type is MessageType.EXCEPTION and self._line:
             return next(iter(self._line))
-        raise WireError(f"a reply with the sequence id {message.sequence}, which no call in flight has")
+        raise WireError(f"a reply with the sequence id {sequence}, which no call in flight has")
 
     def _hear_exception(self, payload: bytes) -> None:
         error = exception.decode(payload)

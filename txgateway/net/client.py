@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from ..core.connection import Connection
-from ..core.errors import DeadlineExceeded, WireError
+from ..core.errors import BadRequest, DeadlineExceeded, WireError
 from ..core.message import Call, MessageType, Reply
 from .alarm import NEVER, Alarm
 from .writing import Write, writer
@@ -36,11 +36,13 @@ class Holder(Protocol):
 class Pending:
     """A call on its way, and the Deferred of its reply."""
 
-    __slots__ = ("call", "deferred", "holder")
+    __slots__ = ("call", "deferred", "heard", "holder")
 
     def __init__(self, call: Call, holder: Holder) -> None:
         self.call = call
         self.holder = holder
+        # The client's count of what it had heard when it sent the call.
+        self.heard = 0
         self.deferred: Deferred[Reply] = Deferred(self._cancel)
 
     def _cancel(self, _: Deferred[Reply]) -> None:
@@ -66,8 +68,9 @@ class Client(TwistedProtocol):
 
     A call that is given up or late closes a connection that carries one call at a time:
     its reply, should it ever come, is not worth the wait. Where several share the
-    connection, the late reply is dropped by its sequence id, and a connection on
-    which a deadline passed takes no further calls.
+    connection, the late reply is dropped by its sequence id. When a deadline passes and
+    nothing was heard since the call went out, or the calls behind wait for that one, the
+    connection takes no further calls.
 
     :param clock: an IReactorTime.
     """
@@ -84,6 +87,8 @@ class Client(TwistedProtocol):
         self._owner = owner
         self._alarm = Alarm(clock, self._ring)
         self._pending: dict[Pending, None] = {}
+        # How often something was heard.
+        self._heard = 0
         self._clogged = False
         self._closing = False
         self._write: Write
@@ -92,6 +97,11 @@ class Client(TwistedProtocol):
     def in_flight(self) -> int:
         """Calls whose caller waits for a reply."""
         return len(self._pending)
+
+    @property
+    def parallel(self) -> bool:
+        """Calls on it do not wait for each other."""
+        return self._connection.parallel
 
     @property
     def load(self) -> int:
@@ -108,15 +118,21 @@ class Client(TwistedProtocol):
         False if the connection turned out to be dead: nothing was written, and it is closed.
         """
         call = pending.call
-        if not self._write(self._connection.send(call, pending)):
+        try:
+            data = self._connection.send(call, pending, call.deadline - self._clock.seconds())
+        except ValueError as error:
+            pending.deferred.errback(BadRequest(f"What goes along with the call is too long: {error}"))
+            return True
+        if not self._write(data):
             self._connection.lost()
             self.abort()
             return False
         if call.oneway:
-            self.carried_oneway = True
+            self.carried_oneway = not self.parallel
             pending.deferred.callback(Reply(MessageType.REPLY, call.method, _STOP))
             return True
         pending.holder = self
+        pending.heard = self._heard
         self._pending[pending] = None
         self._alarm.set(call.deadline)
         return True
@@ -138,8 +154,10 @@ class Client(TwistedProtocol):
     def abandon(self, pending: Pending) -> None:
         del self._pending[pending]
         self._connection.forget(pending)
-        if self._connection.depth == 1:
+        if self._connection.depth == 1 or (self._connection.retiring and not self._pending):
             self.abort()
+        elif self.parallel:
+            self._owner.freed(self)
 
     def connectionMade(self) -> None:
         self._write = writer(self.transport)
@@ -148,6 +166,7 @@ class Client(TwistedProtocol):
         self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
+        self._heard += 1
         try:
             for pending, reply in self._connection.receive(data):
                 if pending is not None:
@@ -155,6 +174,9 @@ class Client(TwistedProtocol):
                 self._owner.freed(self)
                 if pending is not None:
                     pending.deferred.callback(reply)
+            if self._connection.retiring and not self._pending:
+                # The peer may have said so without a reply.
+                self._owner.freed(self)
         except WireError as error:
             log.warn("{peer}: {error}", peer=self.transport.getPeer(), error=error)
             self._end(error)
@@ -181,13 +203,12 @@ class Client(TwistedProtocol):
         now = self._clock.seconds()
         late = [pending for pending in self._pending if pending.call.deadline <= now]
         for pending in late:
+            if not self._connection.parallel or pending.heard == self._heard:
+                self._connection.retiring = True
             self.abandon(pending)
-            self._connection.retiring = True
         self._alarm.set(min((pending.call.deadline for pending in self._pending), default=NEVER))
         for pending in late:
             pending.late()
-        if late and not self._pending:
-            self.abort()
 
     def _end(self, broken: WireError | None) -> None:
         self._alarm.stop()

@@ -19,7 +19,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..core.connection import Connection
+from ..core.connection import CALLER, Connection
 from ..core.errors import ConnectFailed, NoInstance, Overloaded
 from ..core.framing import Framing
 from ..core.framing.framed import Framed
@@ -37,6 +37,8 @@ class Limits:
 
     :ivar depth: calls in flight on one connection. Servers run them in series, so more
         than one suits quick methods only.
+    :ivar mux_connections: as many are enough where calls are multiplexed,
+    :ivar mux_depth: with so many calls in flight on each.
     :ivar connect_timeout: for one connection, name look-up and all.
     :ivar idle_timeout: a connection without a call is given up after this. Servers do not
         do it, and one that the network has forgotten looks alive until it is used.
@@ -45,6 +47,8 @@ class Limits:
     connections: int = 256
     queue: int = 1024
     depth: int = 1
+    mux_connections: int = 2
+    mux_depth: int = 1024
     connect_timeout: float = 0.5
     idle_timeout: float = 30.0
 
@@ -70,7 +74,9 @@ class Pool:
     Nobody knows when the server is done with one, and what is sent behind it waits.
 
     :param reactor: an IReactorTime, and what ``connect`` needs.
+    :param framing: makes the framing of a connection.
     :param connect: gives the IStreamClientEndpoint of the instance.
+    :param caller: what services are told of who calls, where the framing has room for it.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Pool:
         limits: Limits = Limits(),
         framing: Callable[[], Framing] = Framed,
         connect: Callable[[Any, Instance], Any] = endpoint_of,
+        caller: str = CALLER,
     ) -> None:
         self.instance = instance
         self.limits = limits
@@ -87,6 +94,10 @@ class Pool:
         self.calls = 0
         self._reactor = reactor
         self._framing = framing
+        self._parallel = framing().parallel
+        self._depth = limits.mux_depth if self._parallel else limits.depth
+        self._most = limits.mux_connections if self._parallel else limits.connections
+        self._caller = caller
         self._endpoint = connect(reactor, instance)
         self._clients: set[Client] = set()
         self._connecting: set[Deferred[Any]] = set()
@@ -128,6 +139,8 @@ class Pool:
         pending = Pending(call, self)
         while client := self._take(call.oneway):
             if self._hand_over(pending, client):
+                if not client.in_flight:
+                    self.freed(client)
                 return pending.deferred
         self._queue(pending)
         return pending.deferred
@@ -186,14 +199,24 @@ class Pool:
 
     def _take(self, oneway: bool) -> Client | None:
         """A connection that can carry a call now."""
+        if self._parallel:
+            return self._take_least_loaded(oneway)
         if oneway and self._idle_oneway:
             return self._idle_oneway.popitem()[0]
         if self._idle:
             return self._idle.popitem()[0]
-        if self.limits.depth == 1 or self._may_grow():
+        if self._depth == 1 or self._may_grow():
             return None
-        fit = [client for client in self._clients if client.has_room and client.carried_oneway == oneway]
-        return min(fit, key=_load, default=None)
+        return self._take_least_loaded(oneway)
+
+    def _take_least_loaded(self, oneway: bool) -> Client | None:
+        fit = [client for client in self._clients if client.has_room and client.carried_oneway in (oneway, False)]
+        client = min(fit, key=_load, default=None)
+        if client is not None:
+            self._idle.pop(client, None)
+            if self._parallel and client.load and not self._connecting and self._may_grow():
+                self._connect()
+        return client
 
     def _next_for(self, client: Client) -> Pending | None:
         if client.carried_oneway:
@@ -206,8 +229,6 @@ class Pool:
             self._leaving.add(client)
             return False
         self.calls += 1
-        if pending.call.oneway:
-            self.freed(client)
         return True
 
     def _queue(self, pending: Pending) -> None:
@@ -231,7 +252,7 @@ class Pool:
     # How many connections there are.
 
     def _may_grow(self) -> bool:
-        return len(self._clients) + len(self._connecting) < self.limits.connections
+        return len(self._clients) + len(self._connecting) < self._most
 
     def _grow(self) -> None:
         """Open a connection for each call that waits, as far as the limit allows."""
@@ -250,7 +271,7 @@ class Pool:
         connecting.addBoth(self._connect_ended, connecting)
 
     def _client(self) -> Client:
-        return Client(Connection(self._framing(), depth=self.limits.depth), self._reactor, self)
+        return Client(Connection(self._framing(), depth=self._depth, caller=self._caller), self._reactor, self)
 
     def _connect_ended(self, outcome: Client | Failure, connecting: Deferred[Any]) -> None:
         self._connecting.discard(connecting)
