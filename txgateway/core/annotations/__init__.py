@@ -53,7 +53,7 @@ class Source(ABC):
         """Every value that the request gives, in the order sent; None: it gives none."""
 
     def __str__(self) -> str:
-        return f"{self.place} {self.name!r}"
+        return self.place if self.whole else f"{self.place} {self.name!r}"
 
 
 @define
