@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 from urllib.parse import unquote_to_bytes
 
@@ -239,17 +240,15 @@ def test_the_tree_finds_what_trying_each_route_finds(routes, path):
     except GatewayError:
         assert not candidates
         return
-    rank, wanted, values = min(candidates, key=lambda each: each[0])
+    _, wanted, values = min(candidates, key=lambda each: each[0])
     assert route == wanted
     assert list(parameters.values())[-1:] == values[-1:]
 
 
 @given(st.binary(max_size=30).map(lambda data: b"/" + data))
 def test_any_path_is_routed_or_refused(path):
-    try:
-        ROUTER.find(request("GET", path))
-    except GatewayError as error:
-        assert error.status in (301, 404, 500) or isinstance(error, Answered)
+    with suppress(GatewayError):
+        assert ROUTER.find(request("GET", path))[0].split()[0] in ("GET", "ANY")
 
 
 @given(st.lists(st.sampled_from(["a", ".", "..", "", "%2e", "%2E.", "b%2Fc"]), max_size=6))

@@ -264,8 +264,8 @@ def enveloped(answer: Answer) -> Answer:
     def in_envelope(value: Any) -> Response:
         response = answer(value)
         if isinstance(value, BusinessStatus):
-            body = {"extra": value.extra, "err_code": value.code, "err_msg": value.message}
-            return Response(response.status, (_JSON,), orjson.dumps(body))
+            told = {"extra": value.extra, "err_code": value.code, "err_msg": value.message}
+            return Response(response.status, (_JSON,), orjson.dumps(told))
         failed = response.status >= 400
         code = response.status if failed else 0
         text = "the service answered with an exception" if failed else "success"
