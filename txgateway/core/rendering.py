@@ -95,7 +95,7 @@ class _Decoder:
 
     def __init__(self, answers: Answers, method: Method, service: str, business_status: int) -> None:
         self._cls = answers.structs.result(method)
-        self._names = {"service": service, "method": method.name}
+        self._names: dict[str, Any] = {"service": service, "method": method.name}
         self._oneway = method.oneway
         self._business = _business_answer(business_status, self._names)
         nothing = Response(200, (_JSON,), answers.void)
