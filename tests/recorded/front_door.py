@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, ensureDeferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
 
 from txgateway.core.connection import Connection
+from txgateway.core.framing import Framing
 from txgateway.core.framing.framed import Framed
 from txgateway.core.instances import Instance
 from txgateway.core.mapping import Mapping
@@ -34,26 +36,21 @@ class FrontDoor:
 
     mapping: Mapping
     server: ScriptedServer = field(factory=ScriptedServer)
-    _upstream: _Scripted = field(init=False)
     _factory: Any = None
 
     def __attrs_post_init__(self) -> None:
-        self._upstream = _Scripted(self.server)
-        gateway = Gateway(self.mapping, _Everywhere(self._upstream))
+        gateway = Gateway(self.mapping, _Everywhere(_Scripted(self.server)))
         routes = [HttpRoute(route.verb, route.path) for route in self.mapping.routes]
         handlers = PublicHandlers(compose([rescue], gateway.handle), compose([rescue], gateway.handle_generic), routes)
         endpoint = _Captured()
-        ensureDeferred(KleinServer(handlers, HttpLimits()).listen([endpoint]))
+        ensureDeferred(KleinServer(handlers, HttpLimits(), Clock()).listen([endpoint]))
         self._factory = endpoint.factory
 
-    def answers(self, answer: Answer, info: dict[str, str] | None = None) -> None:
-        """What the server does with every call from now on; what it has received is forgotten.
-
-        :param info: the string keys that a TTHeader would bring along.
-        """
+    def answers(self, answer: Answer, framing: type[Framing] = Framed) -> None:
+        """What the server does with every call from now on, and how it speaks; what it has received is forgotten."""
         self.server.received.clear()
         self.server.script = _Always(answer)
-        self._upstream.info = info or {}
+        self.server.framing = framing
 
     def send(self, verb: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Response:
         """One request on a connection of its own."""
@@ -109,7 +106,6 @@ class _Scripted:
     """One connection to the scripted server for each call."""
 
     server: ScriptedServer
-    info: dict[str, str] = field(factory=dict)
 
     def pick(self, call: Call, exclude: tuple[Instance, ...]) -> Instance:
         return _INSTANCE
@@ -118,9 +114,9 @@ class _Scripted:
         there, back = self.server.factory.buildProtocol(None), StringTransportWithDisconnection()
         back.protocol = there
         there.makeConnection(back)
-        connection: Connection[Call] = Connection(Framed())
+        connection: Connection[Call] = Connection(self.server.framing())
         there.dataReceived(connection.send(call, call))
-        answers = [succeed(evolve(reply, info=self.info)) for _, reply in connection.receive(back.value())]
+        answers = [succeed(reply) for _, reply in connection.receive(back.value())]
         back.loseConnection()
         if call.oneway:
             return succeed(Reply(MessageType.REPLY, call.method, b"\0"))

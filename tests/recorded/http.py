@@ -17,9 +17,12 @@ from tests.recorded import Case, Mismatch
 from tests.recorded.front_door import FrontDoor
 from txgateway.core.codec.exception import ApplicationError
 from txgateway.core.errors import IdlError
+from txgateway.core.framing import Framing, Info
+from txgateway.core.framing.framed import Framed
+from txgateway.core.framing.ttheader import TTHeader
 from txgateway.core.linker import load
 from txgateway.core.mapping import MappingSettings, compile_service, join
-from txgateway.core.message import Response
+from txgateway.core.message import MessageType, Response
 from txgateway.testing import Answer
 
 Tree = dict[str, Any]
@@ -68,7 +71,8 @@ def _front_door(folder: Path, idl: str, legacy: bool) -> FrontDoor:
 
 def _call(door: FrontDoor, case: dict[str, Any]) -> Outcome:
     reply = case.get("server_reply", EMPTY)
-    door.answers(_answer(reply), _info(reply, case.get("transport", "ttheader")))
+    framing = Framed if case.get("transport") == "framed" else TTHeader
+    door.answers(_answer(reply, framing), framing)
     response = door.send(*_request(case))
     if not door.server.received:
         return Outcome(response)
@@ -93,18 +97,16 @@ def _request(case: dict[str, Any]) -> tuple[str, bytes, list[tuple[bytes, bytes]
 EMPTY = {"kind": "result", "result_hex": "0c00000000"}
 
 
-def _answer(reply: dict[str, Any]) -> Answer:
+def _answer(reply: dict[str, Any], framing: type[Framing]) -> Answer:
     if reply["kind"] == "rpc_error":
         return ApplicationError(6, reply["message"])
-    return bytes.fromhex(reply.get("result_hex", "00"))
-
-
-def _info(reply: dict[str, Any], transport: str) -> dict[str, str]:
-    """What a business status puts into a TTHeader, where there is one."""
-    if reply["kind"] != "biz_error" or transport == "framed":
-        return {}
+    result = bytes.fromhex(reply.get("result_hex", "00"))
+    if reply["kind"] != "biz_error" or framing is Framed:
+        return result
     info = {"biz-status": str(reply["code"]), "biz-message": reply["message"]}
-    return info | ({"biz-extra": json.dumps(reply["extra"])} if reply.get("extra") else {})
+    if reply.get("extra"):
+        info["biz-extra"] = json.dumps(reply["extra"])
+    return lambda call: call._replace(type=MessageType.REPLY, payload=result, info=Info(info))
 
 
 def _problems(expected: dict[str, Any], got: Outcome) -> Iterator[str]:

@@ -165,9 +165,11 @@ def business_status(info: Mapping[str, str]) -> BusinessStatus | None:
         return None
     try:
         extra = orjson.loads(info.get("biz-extra") or b"null")
-    except orjson.JSONDecodeError:
+    except ValueError:  # No JSON, or no text.
         extra = None
-    return BusinessStatus(int(code), info.get("biz-message", ""), extra if isinstance(extra, dict) else None)
+    # Bytes that are no text came as surrogates, which JSON cannot say.
+    message = info.get("biz-message", "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return BusinessStatus(int(code), message, extra if isinstance(extra, dict) else None)
 
 
 def _business_answer(status: int, names: Mapping[str, str]) -> Answer:
