@@ -51,7 +51,6 @@ class _Record:
     # How often it was ejected, less the intervals that went well since.
     ejections: int = 0
     out_until: float | None = None
-    ejected_this_interval: bool = False
 
     def forget_calls(self) -> None:
         self.calls = self.failures = self.in_a_row = self.unanswered_in_a_row = 0
@@ -95,14 +94,14 @@ class Ejection:
 
     def end_interval(self, now: float) -> bool:
         """To be called every ``interval``: whether anyone was ejected or put back."""
+        for address, record in self._records.items():
+            if record.ejections and address not in self._out:
+                record.ejections -= 1
         changed = self._put_back(now)
         for address, record in self._outliers():
             changed |= self._eject(address, record, now)
         for record in self._records.values():
             record.calls = record.failures = 0
-            if record.out_until is None and record.ejections and not record.ejected_this_interval:
-                record.ejections -= 1
-            record.ejected_this_interval = False
         return changed
 
     def in_panic(self, usable: int, count: int) -> bool:
@@ -140,7 +139,6 @@ class Ejection:
         if address in self._out or len(self._out) >= max(1, int(settings.share * len(self._records))):
             return False
         record.ejections += 1
-        record.ejected_this_interval = True
         record.out_until = now + min(settings.base * record.ejections, settings.longest)
         self._out.add(address)
         return True
