@@ -13,14 +13,16 @@ from twisted.test.iosim import connect, makeFakeClient, makeFakeServer
 
 from tests.wire_trees import encode as encode_tree
 from txgateway.core.codec import exception
+from txgateway.core.codec.binary import decode
 from txgateway.core.codec.exception import ApplicationError
-from txgateway.core.framing import Framing, Message
+from txgateway.core.framing import Framing, Info, Message
 from txgateway.core.framing.buffered import Buffered
 from txgateway.core.framing.framed import Framed
+from txgateway.core.framing.ttheader import Mux, TTHeader, TTHeaderUnframed
 from txgateway.core.linker import load
 from txgateway.core.message import MessageType
-from txgateway.core.serving import Interface
-from txgateway.net.thrift_server import ServerLimits, ThriftServer
+from txgateway.core.serving import Interface, StatusError
+from txgateway.net.thrift_server import ServerLimits, ThriftServer, invocation
 
 IDL = """
 exception NotFound { 1: string why }
@@ -32,6 +34,7 @@ service Desk {
   i32 fails(1: i32 number)
   void greet(1: Person person)
   oneway void note(1: i32 number)
+  map<string, string> meta(1: i32 code)
 }
 """
 VOID = b"\0"
@@ -61,6 +64,15 @@ class Handler:
     def note(self, number: int) -> None:
         self.notes.append(number)
         raise ValueError
+
+    async def meta(self, code: int) -> dict[str, str]:
+        if code < 0:
+            invocation().answer["long"] = "x" * 70_000
+        if code > 0:
+            raise StatusError(code, "no such thing", {"who": "desk"} if code > 1 else {})
+        invocation().answer["answer-from"] = "desk"
+        heard = invocation().metainfo
+        return {**heard.transient, **heard.persistent, "caller": heard.caller}
 
 
 class Desk:
@@ -258,6 +270,101 @@ def test_closes_on_what_is_no_request_but_answers_what_came_before(
     assert [m.payload for m in peer.replies()][:1] == [number(5)]
     assert peer.lost
     assert any("error" in event and event["log_namespace"].endswith("thrift_server") for event in logged)
+
+
+def tthead(
+    method: str, number: int | None = None, sequence: int = 7, kind: type[Framing] = TTHeader, info: Info | None = None
+) -> bytes:
+    fields = [] if number is None else [[1, "i32", number]]
+    return kind().frame(Message(MessageType.CALL, method.encode(), sequence, encode_tree(fields), info))
+
+
+@pytest.mark.parametrize("kind", [TTHeader, TTHeaderUnframed])
+def test_answers_a_ttheader_as_kitex_does(desk: Desk, kind: type[TTHeader]) -> None:
+    peer = desk.peer().send(tthead("echo", 5, kind=kind), tthead("nope", kind=kind))
+    peer.pump()
+    info = Info({}, {22: "2"})
+    echoed = kind().frame(Message(MessageType.REPLY, b"echo", 7, number(5), info))
+    assert peer.heard.startswith(echoed)
+    (refused,) = kind().feed(peer.heard[len(echoed) :])
+    assert refused.info == Info({}, {22: "3"}, 0, 7)
+    assert error_of(refused) == ApplicationError(1, "unknown method nope")
+
+
+def test_hears_metainfo_and_answers_some(desk: Desk) -> None:
+    info = Info({"RPC_TRANSIT_a": "1", "RPC_PERSIST_b": "2", "isn": "Desk"}, {3: "front"})
+    (reply,) = desk.peer().send(tthead("meta", info=info)).replies(TTHeader())
+    assert reply.info is not None
+    assert reply.info.strings == {"answer-from": "desk"}
+    result = decode(desk.interface.structs.result(desk.interface.service.methods[-1]), reply.payload)
+    assert result.success == {"a": "1", "b": "2", "caller": "front"}  # type: ignore[attr-defined]
+    with pytest.raises(LookupError):
+        invocation()
+
+
+def test_a_status_error_travels_in_a_ttheader(desk: Desk) -> None:
+    plain, more = desk.peer().send(tthead("meta", 1), tthead("meta", 2)).replies(TTHeader())
+    assert [m.type for m in (plain, more)] == [MessageType.REPLY] * 2
+    assert [m.payload for m in (plain, more)] == [VOID] * 2
+    assert plain.info is not None
+    assert more.info is not None
+    assert plain.info.strings == {"biz-status": "1", "biz-message": "no such thing"}
+    assert more.info.strings == {"biz-status": "2", "biz-message": "no such thing", "biz-extra": '{"who":"desk"}'}
+
+
+def test_elsewhere_a_status_error_is_no_success(desk: Desk) -> None:
+    (reply,) = desk.peer().send(ask("meta", 1)).replies()
+    assert error_of(reply) == ApplicationError(6, "no such thing")
+
+
+def test_multiplexed_requests_run_side_by_side(desk: Desk) -> None:
+    slow = [tthead("slow", n, n, Mux) for n in (1, 2)]
+    peer = desk.peer().send(b"".join(slow) + tthead("ping", None, 3, Mux) + tthead("nope", None, 4, Mux))
+    assert [m.sequence for m in peer.replies(TTHeader())] == [3, 4]
+    desk.handler.waiting[1].callback(20)
+    assert [m.sequence for m in peer.replies(TTHeader())] == [2]
+    desk.handler.waiting[0].callback(10)
+    assert [(m.sequence, m.payload) for m in peer.replies(TTHeader())] == [(1, number(10))]
+    assert peer.server_transport.protocol.is_idle
+
+
+def test_multiplexed_requests_are_bounded(desk: Desk) -> None:
+    desk = Desk(pipeline=2)
+    peer = desk.peer().send(b"".join(tthead("slow", n, n, Mux) for n in range(1, 6)))
+    assert len(desk.handler.waiting) == 2
+    for answered in range(5):
+        desk.handler.waiting[answered].callback(1)
+    assert len(peer.replies(TTHeader())) == 5
+
+
+def test_an_ordinary_request_waits_for_ordinary_ones_only(desk: Desk) -> None:
+    peer = desk.peer().send(tthead("slow", 1, 1, Mux) + tthead("slow", 2, 2) + tthead("ping", None, 3))
+    assert len(desk.handler.waiting) == 2
+    desk.handler.waiting[1].callback(1)
+    assert [m.sequence for m in peer.replies(TTHeader())] == [2, 3]
+    desk.handler.waiting[0].callback(1)
+    assert [m.sequence for m in peer.replies(TTHeader())] == [1]
+
+
+def test_tells_who_can_hear_it_that_it_is_leaving(desk: Desk) -> None:
+    desk.server.leaving = True
+    (reply,) = desk.peer().send(tthead("ping")).replies(TTHeader())
+    assert reply.info is not None
+    assert reply.info.strings == {"crrst": "1"}
+    assert len(desk.peer().send(ask("ping")).replies()) == 1
+
+
+def test_a_broken_request_in_a_ttheader_is_answered_in_kind(desk: Desk) -> None:
+    broken = TTHeaderUnframed().frame(Message(MessageType.CALL, b"echo", 9, b"\x0b\0\1\xff\xff\xff\xff"))
+    peer = desk.peer().send(ask("ping"))
+    peer.replies()
+    (refused,) = peer.send(broken).replies(TTHeaderUnframed())
+    assert (refused.sequence, error_of(refused).kind, peer.lost) == (9, 7, True)
+
+
+def test_more_than_a_ttheader_can_carry_is_told(desk: Desk) -> None:
+    (refused,) = desk.peer().send(tthead("meta", -1)).replies(TTHeader())
+    assert error_of(refused) == ApplicationError(6, "the reply is too long")
 
 
 def test_oneway_is_done_without_an_answer(desk: Desk) -> None:

@@ -202,7 +202,7 @@ def test_an_address_in_use_is_an_error_at_once(make: Make, idl: Path, handler: H
 
 
 def test_a_handler_that_lacks_a_method_is_an_error_at_once(idl: Path) -> None:
-    with pytest.raises(TypeError, match="object lacks ping, echo, slow, fails, greet, note of Desk"):
+    with pytest.raises(TypeError, match="object lacks ping, echo, slow, fails, greet, note, meta of Desk"):
         ThriftService(reactor, load_interface(str(idl)), object(), LOCAL)
 
 

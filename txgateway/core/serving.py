@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from attrs import evolve, frozen
+import orjson
+from attrs import evolve, field, frozen
 
+from . import metainfo
 from .codec import exception
 from .codec.binary import EncodeError, decode, encode
 from .codec.exception import ApplicationError, Kind
 from .codec.structs import Structs, ThriftStruct, attribute
 from .descriptor import Method, Schema, Service, StructKind, StructType
 from .errors import WireError
-from .framing import Message
+from .framing import Info, Message
+from .framing.ttheader import CLOSING, Key
 from .message import MessageType
+from .metainfo import Metainfo
 
 # A result struct without fields: that of a void method.
 VOID = b"\0"
@@ -57,6 +62,30 @@ class Refusal(Exception):
     def __init__(self, reply: Message | None) -> None:
         super().__init__()
         self.reply = reply
+
+
+class StatusError(Exception):
+    """Raised by a handler: the call ends with a code and a text of the application's own.
+
+    A caller over TTHeader gets both, as Kitex's status error. The other transports have
+    no room for them; there it is an EXCEPTION with the text, for to an empty reply, as
+    Kitex sends it, a caller would take it for a success.
+
+    :param extra: further texts by name.
+    """
+
+    def __init__(self, code: int, message: str = "", extra: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.extra = extra
+
+    def strings(self) -> dict[str, str]:
+        """The keys in which it travels."""
+        texts = {"biz-status": str(self.code), "biz-message": self.message}
+        if self.extra:
+            texts["biz-extra"] = orjson.dumps(dict(self.extra)).decode()
+        return texts
 
 
 @frozen
@@ -113,11 +142,19 @@ class Invocation:
     """One request, read: the handler is to be called, and this makes the reply of what comes of it.
 
     A method that is declared oneway gets no reply, and any other does, whatever type its request has.
+
+    :ivar answer: string keys that go back with the reply, over TTHeader: Kitex's backward values.
     """
 
     operation: Operation
     request: Message
     arguments: list[Any]
+    answer: dict[str, str] = field(factory=dict)
+
+    @property
+    def metainfo(self) -> Metainfo:
+        """What the caller said beside the call."""
+        return metainfo.read(self.request.info)
 
     def call(self) -> Any:
         """What the handler gives: a value, or one that comes later."""
@@ -127,12 +164,22 @@ class Invocation:
         """Raises EncodeError if this is not what the IDL declares: then it :meth:`failed`."""
         if self.operation.method.oneway:
             return None
-        return reply_to(self.request, self.operation.write(value))
+        return reply_to(self.request, self.operation.write(value), self.answer)
 
     def declared(self, error: BaseException) -> Message | None:
-        """The reply for an exception that the IDL declares; None for any other. May raise EncodeError."""
+        """The reply for an exception that the IDL declares, or a StatusError; None for any other.
+
+        May raise EncodeError.
+        """
+        if isinstance(error, StatusError):
+            return self._status(error)
         payload = self.operation.write_declared(error)
-        return None if payload is None else reply_to(self.request, payload)
+        return None if payload is None else reply_to(self.request, payload, self.answer)
+
+    def _status(self, error: StatusError) -> Message | None:
+        if self.request.info is None:
+            return refusal_of(self.request, Kind.INTERNAL_ERROR, error.message)
+        return reply_to(self.request, VOID, {**self.answer, **error.strings()})
 
     def failed(self) -> Message | None:
         """The reply for anything else that went wrong. What it was is for our log, not for the caller."""
@@ -212,24 +259,33 @@ class Interface:
             arguments=arguments,
             result=result,
             absent=tuple(
-                (name, self.structs.rest(plain, field))
-                for name, field in zip(arguments.__names__, plain.fields, strict=True)
+                (name, self.structs.rest(plain, each))
+                for name, each in zip(arguments.__names__, plain.fields, strict=True)
             ),
             declared=tuple(
-                (name, self.structs[field.type.name])
-                for name, field in zip(result.__names__, result.__declaration__.fields, strict=True)
-                if field.id != 0 and isinstance(field.type, StructType)
+                (name, self.structs[each.type.name])
+                for name, each in zip(result.__names__, result.__declaration__.fields, strict=True)
+                if each.id != 0 and isinstance(each.type, StructType)
             ),
         )
 
 
-def reply_to(request: Message, payload: bytes) -> Message:
-    return Message(MessageType.REPLY, request.method, request.sequence, payload)
+def reply_to(request: Message, payload: bytes, strings: Mapping[str, str] = MappingProxyType({})) -> Message:
+    info = None if request.info is None else Info(strings, {Key.MESSAGE_TYPE: "2"})
+    return Message(MessageType.REPLY, request.method, request.sequence, payload, info)
 
 
 def refusal_of(request: Message, kind: Kind, text: str) -> Message:
     payload = exception.encode(ApplicationError(kind, text))
-    return Message(MessageType.EXCEPTION, request.method, request.sequence, payload)
+    info = None if request.info is None else Info({}, {Key.MESSAGE_TYPE: "3"})
+    return Message(MessageType.EXCEPTION, request.method, request.sequence, payload, info)
+
+
+def farewell(reply: Message) -> Message:
+    """The same reply, with the sign that this connection is not to be used again, where there is room for it."""
+    if reply.info is None:
+        return reply
+    return reply._replace(info=reply.info._replace(strings={**reply.info.strings, CLOSING: "1"}))
 
 
 def _service(schema: Schema, name: str | None) -> Service:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -43,9 +44,10 @@ from ..core.codec.exception import Kind
 from ..core.errors import WireError
 from ..core.framing import LIMIT, BrokenMessage, Framing, Message
 from ..core.framing.detecting import Detecting
+from ..core.framing.ttheader import OUT_OF_ORDER
 from ..core.instances import DEFAULT_WEIGHT, Instance
 from ..core.linker import load
-from ..core.serving import Dispatcher, Interface, Invocation, Refusal, refusal_of
+from ..core.serving import Dispatcher, Interface, Invocation, Refusal, farewell, refusal_of
 from .alarm import NEVER, Alarm
 from .registry import Announcement, Registry
 from .writing import Write, writer
@@ -72,7 +74,7 @@ class ServerLimits:
     :ivar message: bytes of the longest request.
     :ivar connections: one more is closed as soon as it comes.
     :ivar pipeline: requests of one connection that are read before the first is
-        answered; then reading pauses.
+        answered; then reading pauses. As many run side by side at most.
     :ivar stall: a request that has begun, or an answer, may come to a standstill for so long.
     :ivar request: from the first byte of a request to its last.
     :ivar idle: between an answer and the next request. Clients give connections up much
@@ -87,6 +89,17 @@ class ServerLimits:
     idle: float = 600.0
 
 
+_invocation: ContextVar[Invocation] = ContextVar("invocation")
+
+
+def invocation() -> Invocation:
+    """The call that is being handled: its ``metainfo``, and ``answer`` for what goes back beside the reply.
+
+    For a handler's method, its coroutine or inlineCallbacks. Raises LookupError elsewhere.
+    """
+    return _invocation.get()
+
+
 class _Asked(NamedTuple):
     """A place in line: a request to be served, or one that is refused already."""
 
@@ -94,10 +107,17 @@ class _Asked(NamedTuple):
     request: Message
     refusal: Message | None = None
 
+    @property
+    def in_parallel(self) -> bool:
+        """Its sender takes replies in any order."""
+        return self.request.info is not None and bool(self.request.info.flags & OUT_OF_ORDER)
+
 
 @implementer(IPushProducer)
 class ServerConnection(Protocol):
     """Answers the requests of one connection in their order, each in the transport that it came by.
+
+    Those whose sender multiplexes are served side by side and answered as they are ready.
 
     Reading pauses while enough requests wait, and serving while the peer does not take
     its answers, so neither can pile up here.
@@ -111,7 +131,9 @@ class ServerConnection(Protocol):
         self._limits = server.limits
         self._requests = Detecting(server.limits.message)
         self._line: deque[_Asked] = deque()
-        self._serving = False
+        # Requests that run: all of them, and whether one is among them that others wait for.
+        self._serving = 0
+        self._in_turn = False
         self._in_run = False
         self._paused = False
         self._clogged = False
@@ -183,7 +205,7 @@ class ServerConnection(Protocol):
         if self._in_run:
             return
         self._in_run = True
-        while self._line and not self._serving and not self._clogged:
+        while self._line and not self._clogged and self._may_serve(self._line[0]):
             asked = self._line.popleft()
             if asked.refusal:
                 self._send(asked, asked.refusal)
@@ -191,6 +213,11 @@ class ServerConnection(Protocol):
                 self._serve(asked)
         self._in_run = False
         self._settle()
+
+    def _may_serve(self, asked: _Asked) -> bool:
+        if asked.in_parallel:
+            return self._serving < self._limits.pipeline
+        return not self._in_turn
 
     def _serve(self, asked: _Asked) -> None:
         try:
@@ -201,12 +228,15 @@ class ServerConnection(Protocol):
         except WireError as error:
             self._broken(error)
             return
-        self._serving = True
+        self._serving += 1
+        self._in_turn = self._in_turn or not asked.in_parallel
         self._server.requests += 1
         self._invoke(invocation).addCallback(self._answer, asked)
 
     def _invoke(self, invocation: Invocation) -> Deferred[Message | None]:
+        token = _invocation.set(invocation)
         called = maybeDeferred(invocation.call)
+        _invocation.reset(token)
         return called.addCallback(invocation.succeeded).addErrback(self._failed, invocation)
 
     def _failed(self, failure: Failure, invocation: Invocation) -> Message | None:
@@ -226,7 +256,8 @@ class ServerConnection(Protocol):
         return invocation.failed()
 
     def _answer(self, reply: Message | None, asked: _Asked) -> None:
-        self._serving = False
+        self._serving -= 1
+        self._in_turn = self._in_turn and asked.in_parallel
         self._send(asked, reply)
         self._run()
 
@@ -234,8 +265,18 @@ class ServerConnection(Protocol):
         if reply is None or self._lost:
             return
         self._moved = self._server.clock.seconds()
-        if not self._write(asked.framing.frame(reply)):
+        if self._finishing or self._server.leaving:
+            reply = farewell(reply)
+        if not self._write(self._frame(asked, reply)):
             self.abort()
+
+    def _frame(self, asked: _Asked, reply: Message) -> bytes:
+        try:
+            return asked.framing.frame(reply)
+        except ValueError as error:
+            method = asked.request.method
+            log.error("{method} gave more than a TTHeader can carry: {error}", method=method, error=error)
+            return asked.framing.frame(refusal_of(asked.request, Kind.INTERNAL_ERROR, "the reply is too long"))
 
     def _broken(self, error: WireError) -> None:
         """Answer what was asked before, and then close."""
@@ -287,6 +328,7 @@ class ThriftServer(Factory):
     """The connections of one server.
 
     :ivar requests: calls of the handler, ever.
+    :ivar leaving: clients are told, where there is room for it, not to use their connections again.
     """
 
     noisy = False
@@ -296,6 +338,7 @@ class ThriftServer(Factory):
         self.clock = clock
         self.limits = limits
         self.requests = 0
+        self.leaving = False
         self._connections: set[ServerConnection] = set()
         self._empty: Deferred[None] | None = None
 
@@ -400,6 +443,7 @@ class ThriftService(Service):
     @inlineCallbacks
     def stopService(self) -> Generator[Deferred[Any], Any, None]:
         super().stopService()
+        self.server.leaving = True
         if self._announcing is not None:
             yield self._leave(self._announcing)
             yield deferLater(self._reactor, self._grace)

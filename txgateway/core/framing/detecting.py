@@ -21,8 +21,6 @@ class Detecting(Framing):
     """A framing for one direction: an answer goes out by :attr:`found`, in the request's own.
 
     A server takes any of them, and so does a client: a server may answer framed whatever it was asked.
-
-    :ivar found: the framing of the message that came last.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -33,7 +31,13 @@ class Detecting(Framing):
         self._ttheader_unframed = TTHeaderUnframed(limit)
         self._reading: Framing = self._framed
         self._begin = 0
-        self.found: Framing = self._framed
+
+    @property
+    def found(self) -> Framing:
+        """The framing of the message that came last, or was broken."""
+        if self._reading is not self._ttheader:
+            return self._reading
+        return self._ttheader if isinstance(self._ttheader.inner, Framed) else self._ttheader_unframed
 
     def frame(self, message: Message) -> bytes:
         return self.found.frame(message)
@@ -46,9 +50,9 @@ class Detecting(Framing):
             start += 4 + int(_u16(data, start + 2)[0])
         self._begin = start
         if data[start : start + 2] == _STRICT:
-            self.found = self._reading = self._buffered
+            self._reading = self._buffered
         elif data[start + 4 : start + 6] == _STRICT:
-            self.found = self._reading = self._framed
+            self._reading = self._framed
         elif data[start + 4 : start + 6] == _TTHEADER:
             self._reading = self._ttheader
         elif len(data) - start < 6:
@@ -58,7 +62,4 @@ class Detecting(Framing):
         return self._reading.measure(data, start)
 
     def open(self, data: Data, start: int, end: int) -> Message:
-        if self._reading is self._ttheader:
-            framed = isinstance(self._ttheader.inner, Framed)
-            self.found = self._ttheader if framed else self._ttheader_unframed
         return self._reading.open(data, self._begin, end)
