@@ -39,7 +39,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 def test_commands_are_found_by_their_files() -> None:
-    names = sorted(p.stem for p in Path(main.callback.__code__.co_filename).parent.glob("[a-z]*.py"))
+    names = sorted(p.stem.replace("_", "-") for p in Path(main.callback.__code__.co_filename).parent.glob("[a-z]*.py"))
     assert main.list_commands(None) == names
     result = run("--help")
     assert all(name in result.output for name in names)
