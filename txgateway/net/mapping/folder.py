@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...core.idl import decode
 from ...core.idl_files import idl_files
 from ...core.loading import LoadedMapping, load_mapping
 from ...core.mapping import MappingSettings
@@ -25,12 +26,12 @@ def load_folders(
 
 
 def read_file(path: str) -> str:
-    """The text of a file; raises OSError, also for one too large, and UnicodeDecodeError."""
+    """The text of a file, comments in any encoding; raises OSError, also for one too large."""
     with open(path, "rb") as file:
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise OSError(f"larger than {MAX_FILE_BYTES} bytes")
-    return content.decode("utf-8")
+    return decode(content)
 
 
 def _roots(path: Path) -> list[str]:
