@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mapped import ACK, Mapped, request, schema_of, service_of
+from txgateway.core.annotations import Surroundings
 from txgateway.core.errors import IdlError, NotFound, StreamingUnsupported, VerbNotAllowed
 from txgateway.core.linker import load
 from txgateway.core.mapping import Mapping, compile_service, join
@@ -62,7 +63,7 @@ def test_a_complaint_shows_its_line():
     idl = f'{ACK}service S {{\n    Ack f() (api.get="")\n}}'
     lines = idl.splitlines()
     with pytest.raises(IdlError) as refused:
-        compile_service("svc", schema_of(idl), lines=lambda file, line: lines[line - 1])
+        compile_service("svc", schema_of(idl), surroundings=Surroundings(lambda file, line: lines[line - 1]))
     assert refused.value.diagnostics[0].source == '    Ack f() (api.get="")'
 
 

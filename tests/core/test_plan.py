@@ -105,6 +105,15 @@ def test_a_rule_bears_text_that_is_not_utf_8(query):
     assert error is None or isinstance(error, ValidationFailed)
 
 
+def test_both_kinds_of_rules_hold_and_the_first_kind_speaks_first():
+    fields = """1: i32 n (vt.gt="0", api.vd="$<100; msg:'too big'")"""
+    both = Mapped.of(f'{ACK}struct R {{ {fields} }}\nservice S {{ Ack f(1: R r) (api.post="/x") }}')
+    assert both.refused("POST", "/x", JSON, '{"n": 100}').detail == "too big"
+    assert "gt rule failed" in both.refused("POST", "/x", JSON, '{"n": 0}').detail
+    assert "gt rule failed" in both.refused_call("f", '{"n": 0}').detail
+    assert both.sent("POST", "/x", JSON, '{"n": 1}') == {"1:struct": {"1:i32": 1}}
+
+
 def test_an_argument_without_fields_has_no_rules():
     assert RULES.sent("GET", "/n?n=7") == {"1:i32": 7}
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from attrs import evolve, field, frozen
 
 from . import annotations as known_annotations
-from .annotations import verbs
+from .annotations import NO_SURROUNDINGS, Surroundings, verbs
 from .annotations.agw import modernise
 from .annotations.verb import ANY
 from .call_binding import is_enveloped
@@ -25,7 +25,6 @@ from .mapping_warnings import method_warnings
 from .message import Request
 from .plan import Plan, Planner
 from .routing import BadRoute, Router, shape
-from .rule_position import Lines, no_lines
 
 __all__ = ["MappedService", "Mapping", "MappingSettings", "PathParameters", "Route", "compile_service", "join"]
 
@@ -128,18 +127,21 @@ def _load_annotations() -> None:
 
 
 def compile_service(
-    name: str, schema: Schema, settings: MappingSettings = MappingSettings(), *, lines: Lines = no_lines
+    name: str,
+    schema: Schema,
+    settings: MappingSettings = MappingSettings(),
+    surroundings: Surroundings = NO_SURROUNDINGS,
 ) -> MappedService:
     """Compiles one IDL file.
 
     :param name: the service's name in the registry.
-    :param lines: gives a line of an IDL file, to be shown with a complaint.
+    :param surroundings: the lines of IDL files, to be shown with a complaint, and the time.
     :raises IdlError: with all that is wrong in the file.
     """
     _load_annotations()
     if not schema.services:
         raise IdlError((Diagnostic("the file declares no service", Position(schema.file, 1, 1)),))
-    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings, lines)
+    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings, surroundings)
     for service in compiler.schema.services:
         for method in service.methods:
             compiler.add(service, method)
@@ -149,11 +151,11 @@ def compile_service(
 class _Compiler:
     """Gathers routes, plans and complaints of one file."""
 
-    def __init__(self, name: str, schema: Schema, settings: MappingSettings, lines: Lines) -> None:
+    def __init__(self, name: str, schema: Schema, settings: MappingSettings, surroundings: Surroundings) -> None:
         self.schema = schema
         self._name = name
-        self._lines = lines
-        self._planner = Planner(name, schema, settings.business_status, lines)
+        self._lines = surroundings.lines
+        self._planner = Planner(name, schema, settings.business_status, surroundings)
         self._owners = Owners()
         self._routes: list[Route] = []
         self._calls: dict[str, CallPlans] = {}

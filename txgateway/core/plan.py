@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .annotations import Check, checks
+from .annotations import Check, Surroundings, checks
 from .binding import Bind, Binders
 from .call_binding import ENVELOPE_KEY, CallBinders
 from .codec import binary
@@ -28,7 +28,6 @@ from .errors import BadRequest, StreamingUnsupported, ValidationFailed
 from .inputs import PathParameters
 from .message import Reply, Request, Response
 from .rendering import Answers, CallAnswers, Decode, Result, compile_decode, enveloped, render
-from .rule_position import Lines, no_lines
 
 # A method with this annotation streams, unless its value is "unary".
 STREAMING = "streaming.mode"
@@ -70,14 +69,14 @@ class Planner:
 
     :param service: the service's name in the registry.
     :param business_status: the HTTP status of a business status error.
-    :param lines: gives a line of an IDL file, to be shown with a mistake.
+    :param surroundings: what checks need from outside.
     """
 
-    def __init__(self, service: str, schema: Schema, business_status: int, lines: Lines = no_lines) -> None:
+    def __init__(self, service: str, schema: Schema, business_status: int, surroundings: Surroundings) -> None:
         self._service = service
         self._schema = schema
         self._business_status = business_status
-        self._lines = lines
+        self._surroundings = surroundings
         self._structs = Structs(schema)
         self._binders = Binders(self._structs)
         self._call_binders = CallBinders(self._structs)
@@ -148,7 +147,7 @@ class Planner:
     def _checks(self, request: TypeName) -> tuple[Check, ...]:
         """The checks of a request struct, compiled once for all methods that take it."""
         if request not in self._known_checks:
-            compiled = (checks[name](self._schema, request, self._access, lines=self._lines) for name in checks)
+            compiled = (checks[name](self._schema, request, self._access, self._surroundings) for name in checks)
             self._known_checks[request] = tuple(check for check in compiled if check is not None)
         return self._known_checks[request]
 

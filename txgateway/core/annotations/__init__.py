@@ -13,14 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ..descriptor import Annotation, Field, Schema, Struct, Type, TypeName
 from ..errors import Diagnostic, Severity
 from ..extension import Extensions
 from ..inputs import Inputs
 from ..message import Header
-from ..rule_position import Lines
+from ..rule_position import Lines, no_lines
 
 JSON_RANK = 60
 
@@ -114,10 +114,23 @@ Check = Callable[[Any], Failure | None]
 Access = Callable[[Struct, Field], Callable[[Any], Any]]
 
 
-class CompileCheck(Protocol):
-    """Makes the check of a request struct and all it holds; None: no rule there. Raises IdlError."""
+@frozen
+class Surroundings:
+    """What a check may need from outside.
 
-    def __call__(self, schema: Schema, root: TypeName, access: Access, *, lines: Lines) -> Check | None: ...
+    :ivar lines: gives a line of an IDL file, to be shown with a mistake.
+    :ivar now: gives the time in nanoseconds since 1970.
+    """
+
+    lines: Lines = no_lines
+    now: Callable[[], int] = lambda: 0
+
+
+NO_SURROUNDINGS = Surroundings()
+
+
+# Makes the check of a request struct and all it holds; None: no rule there. Raises IdlError.
+CompileCheck = Callable[[Schema, TypeName, Access, Surroundings], Check | None]
 
 
 # The annotation's value to a field's JSON key; None: the field is not in JSON.

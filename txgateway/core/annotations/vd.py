@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ..descriptor import Schema, TypeName
-from ..rule_position import Lines
 from ..validation import ANNOTATION, compile_validator
-from . import Access, Check, checks
+from . import Access, Check, Surroundings, checks
 
 
 @checks.register(ANNOTATION)
-def compile_check(schema: Schema, root: TypeName, access: Access, *, lines: Lines) -> Check | None:
-    validator = compile_validator(schema, root, access, lines=lines)
+def compile_check(schema: Schema, root: TypeName, access: Access, surroundings: Surroundings) -> Check | None:
+    validator = compile_validator(schema, root, access, lines=surroundings.lines)
     return validator and validator.first
