@@ -11,7 +11,7 @@ from txgateway.core.codec import exception
 from txgateway.core.codec.binary import EncodeError, decode
 from txgateway.core.codec.exception import ApplicationError
 from txgateway.core.errors import WireError
-from txgateway.core.framing import Message
+from txgateway.core.framing import Info, Message
 from txgateway.core.linker import load
 from txgateway.core.message import MessageType
 from txgateway.core.serving import Dispatcher, Interface, Invocation, Refusal
@@ -190,6 +190,48 @@ def test_the_method_decides_whether_a_reply_is_due(dispatcher: Dispatcher) -> No
 def test_a_reply_is_no_request(dispatcher: Dispatcher, type_: MessageType) -> None:
     with pytest.raises(WireError, match=f"a message of type {type_.name} where a request was due"):
         dispatcher.read(request("ping", [], type_))
+
+
+class Both:
+    """Handles each of two services, and says which it was."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, method: str) -> Any:
+        return lambda *arguments: f"{self.name}.{method}"
+
+
+@pytest.mark.parametrize(
+    ("method", "isn", "answer"),
+    [
+        ("shared", None, "A.shared"),
+        ("shared", "", "A.shared"),
+        ("shared", "A", "A.shared"),
+        ("shared", "B", "B.shared"),
+        ("shared", "C", None),
+        ("mine", None, "B.mine"),
+        ("mine", "A", "B.mine"),
+        ("mine", "C", "B.mine"),
+        ("nobodys", "A", None),
+    ],
+)
+def test_of_several_services_the_named_one_is_asked(method: str, isn: str | None, answer: str | None) -> None:
+    idl = "service A { string shared() } service B { string shared(), string mine() }"
+    schema = load("two.thrift", lambda path: idl).schema
+    both = Interface(schema, "A").bind(Both("A")).beside(Interface(schema, "B").bind(Both("B")))
+    info = None if isn is None else Info({"isn": isn})
+    message = request(method, [])._replace(info=info)
+    if answer is None:
+        assert refusal(both, message) == ApplicationError(1, f"unknown method {method}")
+    else:
+        assert both.read(message).call() == answer
+
+
+def test_two_services_of_one_name_are_an_error() -> None:
+    one = Interface(load("a.thrift", lambda path: "service A { void ping() }").schema).bind(Both("A"))
+    with pytest.raises(ValueError, match="two services are called A"):
+        one.beside(one)
 
 
 def test_a_handler_has_every_method() -> None:

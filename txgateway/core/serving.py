@@ -17,7 +17,7 @@ from .codec.structs import Structs, ThriftStruct, attribute
 from .descriptor import Method, Schema, Service, StructKind, StructType
 from .errors import WireError
 from .framing import Info, Message
-from .framing.ttheader import CLOSING, Key
+from .framing.ttheader import CLOSING, IDL_SERVICE, Key
 from .message import MessageType
 from .metainfo import Metainfo
 
@@ -188,11 +188,36 @@ class Invocation:
         return refusal_of(self.request, Kind.INTERNAL_ERROR, f"{self.operation.method.name} failed")
 
 
-class Dispatcher:
-    """Finds what a request asks for."""
+Operations = Mapping[bytes, Operation]
 
-    def __init__(self, operations: dict[bytes, Operation]) -> None:
-        self._operations = operations
+
+class Dispatcher:
+    """Finds what a request asks for, among the methods of one service or of several on one port.
+
+    A TTHeader may name the service as the IDL does. Who names none, as over the other
+    transports, gets the method from the first service that has it; who names one that is
+    not here or lacks the method, from the only one that has it.
+    """
+
+    def __init__(self, services: Mapping[str, Operations]) -> None:
+        """:param services: by their names in the IDL; the first one comes first where nobody is named."""
+        self._services = services
+        holders: dict[bytes, list[Operation]] = {}
+        for operations in services.values():
+            for name, operation in operations.items():
+                holders.setdefault(name, []).append(operation)
+        self._first = {name: found[0] for name, found in holders.items()}
+        self._only = {name: found[0] for name, found in holders.items() if len(found) == 1}
+
+    def beside(self, *others: Dispatcher) -> Dispatcher:
+        """These services, and then the others'. Raises ValueError if two have one name."""
+        services = dict(self._services)
+        for other in others:
+            for name, operations in other._services.items():
+                if name in services:
+                    raise ValueError(f"two services are called {name}")
+                services[name] = operations
+        return Dispatcher(services)
 
     def read(self, request: Message) -> Invocation:
         """
@@ -202,7 +227,7 @@ class Dispatcher:
         if request.type not in (MessageType.CALL, MessageType.ONEWAY):
             raise WireError(f"a message of type {request.type.name} where a request was due")
         name = request.method.decode("utf-8", "replace")
-        operation = self._operations.get(request.method)
+        operation = self._find(request)
         if operation is None:
             # Who sends a oneway message reads no reply, and might take one for that to its next call.
             if request.type is MessageType.ONEWAY:
@@ -214,6 +239,12 @@ class Dispatcher:
             if operation.method.oneway:
                 raise Refusal(None) from None
             raise Refusal(refusal_of(request, Kind.PROTOCOL_ERROR, f"the arguments of {name}: {error}")) from None
+
+    def _find(self, request: Message) -> Operation | None:
+        wanted = request.info.strings.get(IDL_SERVICE) if request.info else None
+        if not wanted:
+            return self._first.get(request.method)
+        return self._services.get(wanted, {}).get(request.method) or self._only.get(request.method)
 
 
 class Interface:
@@ -244,9 +275,8 @@ class Interface:
         lacking = [name for name in names.values() if not callable(getattr(handler, name, None))]
         if lacking:
             raise TypeError(f"{type(handler).__name__} lacks {', '.join(lacking)} of {self.service.name}")
-        return Dispatcher(
-            {method.name.encode(): self._operation(method, getattr(handler, name)) for method, name in names.items()}
-        )
+        operations = {m.name.encode(): self._operation(m, getattr(handler, name)) for m, name in names.items()}
+        return Dispatcher({self.service.name.name: operations})
 
     def _operation(self, method: Method, handle: Callable[..., Any]) -> Operation:
         arguments, result = self.structs.arguments(method), self.structs.result(method)

@@ -391,6 +391,7 @@ class ThriftService(Service):
     :param listen: a Twisted endpoint string.
     :param registry: where to announce it; None: nowhere. It is not stopped from here.
     :param name: under which it is announced; by default that of the IDL file.
+    :param beside: further services on the same port (``Interface.bind``), for callers that name one.
     :param grace: seconds from leaving the registry to the end of listening.
     :param finish_within: seconds that running calls get at the end.
     """
@@ -406,12 +407,13 @@ class ThriftService(Service):
         name: str = "",
         weight: int = DEFAULT_WEIGHT,
         tags: Mapping[str, str] = MappingProxyType({}),
+        beside: Iterable[Dispatcher] = (),
         limits: ServerLimits = ServerLimits(),
         grace: float = 1.0,
         finish_within: float = 5.0,
     ) -> None:
         """Raises TypeError if the handler lacks a method."""
-        self.server = ThriftServer(interface.bind(handler), reactor, limits)
+        self.server = ThriftServer(interface.bind(handler).beside(*beside), reactor, limits)
         self.service_name = name or PurePosixPath(interface.schema.file).stem
         self._reactor = reactor
         self._listen = listen
