@@ -174,6 +174,10 @@ class Overloaded(ServiceUnavailable):
     """Every connection is busy and the line behind them is full."""
 
 
+class CircuitOpen(ServiceUnavailable):
+    """Most of the latest calls failed, so no more are sent for some seconds."""
+
+
 class DeadlineExceeded(GatewayError):
     status = 504
     title = "The service did not answer in time"

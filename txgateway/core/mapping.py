@@ -24,9 +24,12 @@ from .inputs import PathParameters
 from .mapping_warnings import method_warnings
 from .message import Request
 from .plan import Plan, Planner
+from .policy import Policies, Policy
 from .routing import BadRoute, Router, shape
 
 __all__ = ["MappedService", "Mapping", "MappingSettings", "PathParameters", "Route", "compile_service", "join"]
+
+NO_POLICIES = Policies()
 
 # The plans for JSON calls of a method, in their present and in their old form.
 CallPlans = tuple[Plan, Plan | None]
@@ -40,10 +43,12 @@ class MappingSettings:
 
     :ivar legacy: whether the old names ``agw.*`` and ``janus.*`` mean what they once did.
     :ivar business_status: the HTTP status of a business status error.
+    :ivar policies: give each method its policy.
     """
 
     legacy: bool = False
     business_status: int = 500
+    policies: Policies = NO_POLICIES
 
 
 @frozen
@@ -108,6 +113,10 @@ class Mapping:
         """The plan for JSON calls of a method; raises NotFound."""
         return self._call_plans(service, method)[0]
 
+    def policies(self, service: str) -> dict[str, Policy]:
+        """The policies of a service's methods, by their names."""
+        return {plan.policy.name: plan.policy for plan, _ in self._calls[service].values()}
+
     def _call_plans(self, service: str, method: str) -> CallPlans:
         methods = self._calls.get(service)
         if methods is None:
@@ -155,7 +164,7 @@ class _Compiler:
         self.schema = schema
         self._name = name
         self._lines = surroundings.lines
-        self._planner = Planner(name, schema, settings.business_status, surroundings)
+        self._planner = Planner(name, schema, settings.business_status, surroundings, settings.policies)
         self._owners = Owners()
         self._routes: list[Route] = []
         self._calls: dict[str, CallPlans] = {}

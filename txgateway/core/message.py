@@ -8,7 +8,11 @@ from types import MappingProxyType
 
 from attrs import define, field, frozen
 
+from .policy import Policy
+
 Header = tuple[bytes, bytes]
+
+NO_POLICY = Policy()
 
 
 @define(eq=False)
@@ -71,6 +75,7 @@ class Call:
     :ivar deadline: when the reply is due, in the reactor's seconds.
     :ivar idl_service: the name after ``service`` in the IDL, for servers that offer several.
     :ivar info: string keys of a TTHeader, such as metainfo for the service; dropped over other framings.
+    :ivar policy: how the call is made.
     :ivar hash_key: calls with the same key go to the same instance, where the balancer does so.
     :ivar subset: the wanted value of the tag by which the instances are divided.
     """
@@ -82,6 +87,7 @@ class Call:
     deadline: float = float("inf")
     idl_service: str = ""
     info: Mapping[str, str] = MappingProxyType({})
+    policy: Policy = NO_POLICY
     hash_key: bytes = b""
     subset: str = ""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .annotations import Check, Surroundings, checks
+from .annotations import Check, Surroundings, checks, verbs
 from .binding import Bind, Binders
 from .call_binding import ENVELOPE_KEY, CallBinders
 from .codec import binary
@@ -26,8 +26,10 @@ from .descriptor import (
 )
 from .errors import BadRequest, StreamingUnsupported, ValidationFailed
 from .inputs import PathParameters
-from .message import Reply, Request, Response
+from .message import NO_POLICY, Reply, Request, Response
+from .policy import Policies, Policy
 from .rendering import Answers, CallAnswers, Decode, Result, compile_decode, enveloped, render
+from .steering import Steer, compile_steer
 
 # A method with this annotation streams, unless its value is "unary".
 STREAMING = "streaming.mode"
@@ -48,6 +50,8 @@ class Plan:
     :ivar encode: arguments to the bytes of the argument struct; raises BadRequest.
     :ivar decode: a reply to a result; raises ServiceFailed or UnusableReply.
     :ivar render: a result to a response; raises UnusableReply.
+    :ivar policy: how the call is made.
+    :ivar steer: adds to a call what the pick of its instance depends on; None if nothing in a request does.
     :ivar enveloped: the request came in the old form of a JSON call, and so must every answer.
     """
 
@@ -61,6 +65,8 @@ class Plan:
     encode: Callable[[Any], bytes]
     decode: Callable[[Reply], Result]
     render: Callable[[Result], Response]
+    policy: Policy = NO_POLICY
+    steer: Steer | None = None
     enveloped: bool = False
 
 
@@ -70,13 +76,17 @@ class Planner:
     :param service: the service's name in the registry.
     :param business_status: the HTTP status of a business status error.
     :param surroundings: what checks need from outside.
+    :param policies: give each method its policy.
     """
 
-    def __init__(self, service: str, schema: Schema, business_status: int, surroundings: Surroundings) -> None:
+    def __init__(
+        self, service: str, schema: Schema, business_status: int, surroundings: Surroundings, policies: Policies
+    ) -> None:
         self._service = service
         self._schema = schema
         self._business_status = business_status
         self._surroundings = surroundings
+        self._policies = policies
         self._structs = Structs(schema)
         self._binders = Binders(self._structs)
         self._call_binders = CallBinders(self._structs)
@@ -113,6 +123,7 @@ class Planner:
         return compile_decode(answers, method, self._service, self._business_status)
 
     def _plan(self, declared: Service, method: Method, bind: Bind, decode: Decode, is_enveloped: bool = False) -> Plan:
+        policy = self._policies.policy(self._service, declared, method, _verbs(method))
         return Plan(
             service=self._service,
             idl_service=declared.name.name,
@@ -124,6 +135,8 @@ class Planner:
             encode=encode,
             decode=decode,
             render=render,
+            policy=policy,
+            steer=compile_steer(self._structs, policy, method),
             enveloped=is_enveloped,
         )
 
@@ -161,6 +174,11 @@ class Planner:
         if field.default is None and isinstance(field.type, ListType | SetType | MapType | StructType):
             return lambda value: value.__dict__.get(attribute)
         return lambda value: getattr(value, attribute)
+
+
+def _verbs(method: Method) -> list[str]:
+    """The verbs of the method's routes."""
+    return [verbs[key] for annotation in method.annotations if (key := annotation.key.lower()) in verbs]
 
 
 def is_streaming(method: Method) -> bool:

@@ -1,0 +1,238 @@
+"""How the calls of a method are made: ``tgw.*`` annotations and settings to one frozen Policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from attrs import evolve, field, frozen
+
+from .descriptor import Annotation, Annotations, Method, Service
+from .errors import Diagnostic, IdlError
+
+# As many repetitions as Kitex allows.
+MAX_RETRIES = 5
+# Seconds: no wait for an answer is longer.
+MAX_SECONDS = 3600.0
+
+UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION = "unavailable", "timeout", "closed", "exception"
+# What a call may be repeated for.
+REASONS = (UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION)
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)")
+_SOURCE = re.compile(r"(?:header|cookie|query|arg):[!-~]+|ip")
+_TAG = re.compile(r"([^=\s]+)=([!-~]+)")
+
+
+@frozen
+class Choice:
+    """By what an instance is picked; methods that make the same choice share a balancer.
+
+    :ivar tag: the tag by which instances are divided; empty: they are not.
+    :ivar tag_fallback: whether a call whose subset is empty may go to any instance.
+    :ivar key: the same for equal choices; quicker to look up than the choice itself.
+    """
+
+    balancer: str = "wrr"
+    tag: str = ""
+    tag_fallback: bool = False
+    key: str = field(init=False, eq=False)
+
+    @key.default
+    def _join(self) -> str:
+        return f"{self.balancer} {self.tag} {self.tag_fallback}"
+
+
+@frozen
+class Policy:
+    """What is asked of the calls of one method; times in seconds, and 0 means: not bounded, not done.
+
+    :ivar name: the method, as ``Service.method``; empty if the policy is nobody's.
+    :ivar timeout: for one try.
+    :ivar connect_timeout: for one connection; of a service, whose methods share connections.
+    :ivar retries: how often a call may be repeated.
+    :ivar retry_on: for what.
+    :ivar backoff: the least and the most time before a repetition, by chance.
+    :ivar backup_after: when a second call is sent beside one that is not answered.
+    :ivar idempotent: to carry a call out twice is the same as once.
+    :ivar hash_key: where a call's key is found; see ``steering``.
+    :ivar subset: where the wanted value of the tag is found, or that value.
+    """
+
+    name: str = ""
+    choice: Choice = Choice()
+    timeout: float = 0.0
+    connect_timeout: float = 0.0
+    retries: int = 0
+    retry_on: frozenset[str] = frozenset({UNAVAILABLE, TIMEOUT, CLOSED})
+    backoff: tuple[float, float] = (0.0, 0.0)
+    backup_after: float = 0.0
+    idempotent: bool = False
+    hash_key: str = ""
+    subset: str = ""
+
+
+def duration(text: str) -> float:
+    """Seconds of ``200ms`` or ``1.5s``; raises ValueError."""
+    parts = _DURATION.fullmatch(text)
+    seconds = float(parts[1]) / (1000 if parts[2] == "ms" else 1) if parts else -1.0
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise ValueError(f"a time such as 200ms or 1.5s, at most {MAX_SECONDS:g}s")
+    return seconds
+
+
+def _retries(text: str) -> int:
+    if not re.fullmatch(r"[0-9]", text) or int(text) > MAX_RETRIES:
+        raise ValueError(f"a whole number from 0 to {MAX_RETRIES}")
+    return int(text)
+
+
+def _reasons(text: str) -> frozenset[str]:
+    reasons = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if not reasons <= frozenset(REASONS):
+        raise ValueError(f"some of {', '.join(REASONS)}")
+    return reasons
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("true or false")
+    return text == "true"
+
+
+def _source(text: str) -> str:
+    if not _SOURCE.fullmatch(text):
+        raise ValueError("header:NAME, cookie:NAME, query:NAME, arg:FIELD or ip")
+    return text
+
+
+def _tag(text: str) -> str:
+    if not _TAG.fullmatch(text):
+        raise ValueError("TAG=VALUE, or TAG= and where the value is: header:NAME, cookie:NAME, query:NAME or arg:FIELD")
+    return text
+
+
+def _any(text: str) -> bool:
+    if text not in ("any", "none"):
+        raise ValueError("any or none")
+    return text == "any"
+
+
+# The names behind ``tgw.`` and in ``policy.methods``, and how their text is read.
+_READ: dict[str, Callable[[str], Any]] = {
+    "timeout": duration,
+    "connect_timeout": duration,
+    "retries": _retries,
+    "retry_on": _reasons,
+    "backup_after": duration,
+    "idempotent": _flag,
+    "balancer": str,
+    "hash_key": _source,
+    "tag": _tag,
+    "tag_fallback": _any,
+}
+# A service's connections are shared by its methods.
+_OF_SERVICE = ("connect_timeout",)
+
+
+class PolicyError(ValueError):
+    """A policy in the configuration is wrong; the text names it and says what it may be."""
+
+
+@frozen
+class Policies:
+    """All that decides which policy a method has, besides its annotations.
+
+    :ivar defaults: what holds where nothing else is said.
+    :ivar safe_verbs: a method all of whose routes have one of these is idempotent.
+    :ivar balancers: the names that there are; empty: any will do.
+    :ivar overrides: these win over annotations; by the service's name in the registry, or by ``service.method``.
+    """
+
+    defaults: Policy = Policy()
+    safe_verbs: frozenset[str] = frozenset({"GET", "HEAD"})
+    balancers: frozenset[str] = frozenset()
+    overrides: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+
+    def policy(self, service: str, declared: Service, method: Method, verbs: Iterable[str]) -> Policy:
+        """:param service: the service's name in the registry.
+        :param verbs: those of the method's routes.
+        :raises IdlError: with the place of each annotation that is wrong.
+        """
+        errors: list[Diagnostic] = []
+        verbs = frozenset(verbs)
+        given: dict[str, Any] = {"idempotent": bool(verbs) and verbs <= self.safe_verbs}
+        given |= self._annotated(declared.annotations, _READ, errors)
+        own = {name: read for name, read in _READ.items() if name not in _OF_SERVICE}
+        given |= self._annotated(method.annotations, own, errors)
+        if errors:
+            raise IdlError(tuple(errors))
+        given |= self.overrides.get(service, {})
+        given |= self.overrides.get(f"{service}.{method.name}", {})
+        policy = self._policy(f"{declared.name.name}.{method.name}", given)
+        if policy.backup_after and not policy.idempotent:
+            where = method.annotations.first("tgw.backup_after") or declared.annotations.first("tgw.backup_after")
+            message = f"{method.name}: a backup request may run the method twice, which no tgw.idempotent allows"
+            raise IdlError((Diagnostic(message, where.position if where else method.position),))
+        return policy
+
+    def checked(self, overrides: Mapping[str, Any]) -> Policies:
+        """With these overrides as they stand in a configuration file. Raises PolicyError."""
+        return evolve(self, overrides={place: self._override(place, values) for place, values in overrides.items()})
+
+    def _override(self, place: str, values: Any) -> dict[str, Any]:
+        if not isinstance(values, Mapping):
+            raise PolicyError(f"{place}: expected a table")
+        checked = {}
+        for name, value in values.items():
+            if name not in _READ:
+                raise PolicyError(f"{place}.{name}: no such policy; there are {', '.join(_READ)}")
+            if name in _OF_SERVICE and "." in place:
+                raise PolicyError(f"{place}.{name}: it can be set for a whole service only")
+            try:
+                checked[name] = self._read(name, _as_text(name, value))
+            except ValueError as error:
+                raise PolicyError(f"{place}.{name}: expected {error}, got {value!r}") from None
+        return checked
+
+    def _annotated(self, annotations: Annotations, names: Iterable[str], errors: list[Diagnostic]) -> dict[str, Any]:
+        given = {}
+        for name in names:
+            annotation = annotations.first(f"tgw.{name}")
+            if annotation is not None:
+                try:
+                    given[name] = self._read(name, annotation.value)
+                except ValueError as error:
+                    errors.append(_complaint(annotation, str(error)))
+        return given
+
+    def _read(self, name: str, text: str) -> Any:
+        if name == "balancer" and self.balancers and text not in self.balancers:
+            raise ValueError(f"one of {', '.join(sorted(self.balancers))}")
+        return _READ[name](text)
+
+    def _policy(self, name: str, given: dict[str, Any]) -> Policy:
+        tag, _, subset = given.pop("tag", "").partition("=")
+        fallback = given.pop("tag_fallback", self.defaults.choice.tag_fallback)
+        # Whoever names a key means the balancer that uses it.
+        by_default = "hash" if "hash_key" in given else self.defaults.choice.balancer
+        choice = Choice(given.pop("balancer", by_default), tag, fallback and bool(tag))
+        return evolve(self.defaults, name=name, choice=choice, subset=subset, **given)
+
+
+def _complaint(annotation: Annotation, expected: str) -> Diagnostic:
+    message = f"{annotation.key}: expected {expected}, got {annotation.value[:40]!r}"
+    return Diagnostic(message, annotation.value_position or annotation.position)
+
+
+def _as_text(name: str, value: Any) -> str:
+    """A value of a TOML file as an annotation would have it; a number that is a time is one of seconds."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float() if _READ[name] is duration:
+            return f"{value}s"
+        case list():
+            return ",".join(map(str, value))
+    return str(value)
