@@ -181,6 +181,8 @@ class _Range:
     key: Operand
     value: Operand
     count: Operand
+    # Whether the loop looks at each thing of the request once, as do all loops around it.
+    is_linear: bool = True
 
 
 class Compiler:
@@ -500,13 +502,16 @@ class Compiler:
             names, items, variables = self._untyped_loop(name)
         else:
             names, items, variables = self._typed_loop(operand.shape, name, body_node)
-        if self.ranges:
-            # A loop in a loop is paid for: its rounds, by the size of its body.
-            weight = sum(1 for _ in body_node.walk()) // 3 + 1
-            items = f"{self._meter()}.loop({items}, {variables.count.code}, {weight})"
-        self.ranges.append(variables)
+        is_linear = not self.ranges or (self.ranges[-1].is_linear and target == _ELEMENT)
+        self.ranges.append(evolve(variables, is_linear=is_linear))
         body = _with_prefix(self.compile(body_node), prefix, self)
         self.ranges.pop()
+        if not is_linear:
+            # The same things are looked at again and again: each round is paid for, by the size of the body.
+            weight = sum(1 for _ in body_node.walk()) // 3 + 1
+            items = f"{self._meter()}.loop({items}, {variables.count.code}, {weight})"
+        elif self.metered:
+            items = f"{self._meter()}.allow({items}, {variables.count.code})"
         truth = f"all({body.condition} for {names} in {items})"
         code = f"Results([{self.boxed(body)} for {names} in {items}])"
         if name != operand.code:
@@ -535,6 +540,9 @@ class Compiler:
         if _uses_key(body):
             return f"{key}, {value}", f"enumerate({name} or ())", variables
         return value, f"({name} or ())", variables
+
+
+_ELEMENT = RangeVariable(0, 0, "#v")
 
 
 def _with_prefix(operand: Operand, prefix: str, compiler: Compiler) -> Operand:

@@ -17,6 +17,21 @@ class PatternError(ValueError):
         self.hint = hint
 
 
+# RE2's reasons, by their beginnings, in our words; {} is what it quotes.
+_REASONS = {
+    "missing ]": "a `]` is missing",
+    "missing )": "a `)` is missing",
+    "unexpected )": "a `)` closes nothing",
+    "trailing \\": "the backslash at its end escapes nothing",
+    "no argument for repetition operator": "nothing stands before the `{}`",
+    "bad repetition operator": "`{}` repeats a repetition",
+    "invalid repetition size": "`{}` is no number of repetitions, of which there are at most 1000",
+    "invalid perl operator": "it has no `{}`",
+    "invalid escape sequence": "it has no `{}`",
+    "invalid character class range": "it has no range of characters `{}`",
+    "invalid named capture group": "`{}` is no name of a group",
+    "pattern too large": "it is too large; repeat less",
+}
 # What other dialects have and RE2 has not, and how to do without.
 _OTHER_DIALECTS = (
     (r"\(\?<?[=!]", "RE2 has no look-around"),
@@ -55,7 +70,7 @@ def _compiled(pattern: str, memory: int | None) -> Callable[[str], bool]:
     code = re.sub(r"\\Q.*?(\\E|\Z)|\\\\", "", pattern, flags=re.DOTALL)
     if r"\C" in code:
         # RE2 in C++ has it, Go's has not.
-        raise PatternError(r"\C is not supported")
+        raise PatternError(r"it has no `\C`")
     options = re2.Options()
     options.never_capture = True
     options.log_errors = False
@@ -74,5 +89,9 @@ def _compiled(pattern: str, memory: int | None) -> Callable[[str], bool]:
 
 
 def _reason(error: Exception) -> str:
-    reason = error.args[0] if error.args else ""
-    return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    reason = error.args[0] if error.args else b""
+    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+    quoted = text.partition(": ")[2]
+    return next(
+        (ours.format(quoted) for theirs, ours in _REASONS.items() if text.startswith(theirs)), "it is malformed"
+    )

@@ -203,7 +203,7 @@ class _Builder:
                 try:
                     compile_pattern(str(first.value))
                 except PatternError as error:
-                    raise RuleError(f"this pattern is not one of RE2: {error}", first.start, error.hint) from None
+                    raise RuleError(f"RE2 takes no such pattern: {error}", first.start, error.hint) from None
 
     def _prefixed(self, item: Tree[Token], start: int, end: int) -> Node:
         prefix, operand = item.children

@@ -249,7 +249,7 @@ class RuleBuilder:
             try:
                 found = compile_pattern(source.read(None))
             except PatternError as error:
-                raise RuleError(f"this pattern is not one of RE2: {error}", 0, error.hint) from None
+                raise RuleError(f"RE2 takes no such pattern: {error}", 0, error.hint) from None
 
             def check(struct: Any, value: Any) -> Iterator[Finding]:
                 if not found(_as_str(value)):
