@@ -62,9 +62,29 @@ class HttpSettings:
         ("tcp:8080:interface=127.0.0.1",), _texts, "Twisted endpoint strings of the public port"
     )
     admin: tuple[str, ...] = _setting((), _texts, "endpoint strings of the admin port; none: no admin port")
-    server: str = _setting("klein", _text, "which HTTP server serves the public port")
+    server: str = _setting("httptools", _text, "which HTTP server serves the public port: `httptools` or `klein`")
     max_body: int = _setting(4 * 1024 * 1024, _whole(0, 1 << 30, "a whole number of bytes"), "the largest request body")
+    max_request_line: int = _setting(
+        8192, _whole(64, 1 << 20, "a whole number of bytes"), "the longest request line; beyond it 414"
+    )
+    max_headers: int = _setting(100, _whole(1, 10_000, "a whole number"), "headers of one request; beyond it 431")
+    max_header_bytes: int = _setting(
+        32768, _whole(64, 1 << 20, "a whole number of bytes"), "all headers of a request together; beyond it 431"
+    )
+    max_pipelined: int = _setting(
+        16, _whole(1, 1024, "a whole number"), "requests of one connection that are read before the first is answered"
+    )
+    max_connections: int = _setting(
+        10_000, _whole(1, 1_000_000, "a whole number"), "open connections; one more is closed at once"
+    )
     idle_timeout: float = _setting(60.0, _number(1, 3600, "seconds"), "an idle connection is closed after this")
+    header_timeout: float = _setting(
+        10.0, _number(0.1, 3600, "seconds"), "from the first byte of a request to the end of its headers; then 408"
+    )
+    body_timeout: float = _setting(60.0, _number(0.1, 3600, "seconds"), "from there to the end of the body; then 408")
+    send_timeout: float = _setting(
+        30.0, _number(0.1, 3600, "seconds"), "a client that has taken next to nothing of its answer is cut off"
+    )
     access_log: bool = _setting(True, _flag, "one log line per request")
 
 

@@ -61,7 +61,7 @@ class Options(usage.Options):
         self._add("http", "admin", endpoint)
 
     def opt_http(self, server: str) -> None:
-        """Which HTTP server serves the public port [default: klein]."""
+        """Which HTTP server serves the public port [default: httptools; the other: klein]."""
         self._tables["http"]["server"] = server
 
     def postOptions(self) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import __version__
-from .config import ConfigError, DiscoverySettings, Settings, UpstreamSettings
+from .config import ConfigError, DiscoverySettings, HttpSettings, Settings, UpstreamSettings
 from .core.balancing import balancers
 from .core.extension import Extensions
 from .core.framing import framings
@@ -29,8 +29,8 @@ from .filters.in_flight import InFlight
 from .filters.rescue import rescue
 from .gateway import Gateway
 from .net.admin import AdminPages, admin_app
-from .net.http import HttpLimits, HttpRoute, PublicHandlers
-from .net.http.klein_server import KleinServer, web_site
+from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
+from .net.http.klein_server import web_site
 from .net.mapping.folder import load_folders
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
@@ -48,8 +48,9 @@ def build_gateway(settings: Settings, reactor: Any) -> GatewayService:
 
     Raises ConfigError for a setting that names what there is not.
     """
-    for kind in (balancers, framings, registries):
+    for kind in (balancers, framings, registries, http_servers):
         kind.load()
+    _known("http.server", settings.http.server, http_servers)
     _known("upstream.balancer", settings.upstream.balancer, balancers)
     _known("upstream.transport", settings.upstream.transport, framings)
     return GatewayService(settings, reactor)
@@ -94,8 +95,8 @@ class GatewayService(Service):
         filters = public_filters(settings, reactor, self._in_flight)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
-        self._limits = HttpLimits(body=settings.http.max_body, idle=settings.http.idle_timeout)
-        self.public = KleinServer(self._handlers(), self._limits)
+        self._limits = _http_limits(settings.http)
+        self.public = http_servers[settings.http.server](self._handlers(), self._limits, reactor)
         self._admin_ports: list[Any] = []
 
     def startService(self) -> None:
@@ -154,13 +155,18 @@ class GatewayService(Service):
     async def _stop(self) -> None:
         self._draining = True
         await self.public.stop_listening()
-        await self._within(self._settings.lifecycle.drain_timeout, self._in_flight.none())
+        await self._within(self._settings.lifecycle.drain_timeout, self._idle())
+        self.public.close()
         await self._within(CLOSE_WITHIN, self._upstreams.close())
         if self._etcd is not None:
             await self._within(CLOSE_WITHIN, self._etcd.stop())
         for port in self._admin_ports:
             await port.stopListening()
         log.info("stopped with {running} requests unfinished", running=self._in_flight.running)
+
+    def _idle(self) -> Deferred[Any]:
+        """Fires once no request is running and no client is left that could send one."""
+        return gatherResults([self._in_flight.none(), self.public.drained()], consumeErrors=True)
 
     async def _within(self, seconds: float, waiting: Deferred[Any]) -> None:
         try:
@@ -227,6 +233,21 @@ class GatewayService(Service):
 
     def _discovery_ready(self) -> bool:
         return self._etcd is None or self._etcd.ready
+
+
+def _http_limits(settings: HttpSettings) -> HttpLimits:
+    return HttpLimits(
+        body=settings.max_body,
+        idle=settings.idle_timeout,
+        request_line=settings.max_request_line,
+        headers=settings.max_headers,
+        header_bytes=settings.max_header_bytes,
+        header_time=settings.header_timeout,
+        body_time=settings.body_timeout,
+        send_time=settings.send_timeout,
+        pipeline=settings.max_pipelined,
+        connections=settings.max_connections,
+    )
 
 
 def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance], Pool]:

@@ -10,8 +10,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, serverFromString
 from twisted.internet.protocol import Factory, Protocol
 
 from txgateway.core.message import Response
-from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers
-from txgateway.net.http.klein_server import KleinServer, werkzeug_rule
+from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
+from txgateway.net.http.klein_server import werkzeug_rule
 
 WITHIN = 10
 
@@ -38,7 +38,7 @@ class Server:
         self.generic = []
         self.answer = lambda request: succeed(Response(200, ((b"content-type", b"text/plain"),), b"fine"))
         routes = [HttpRoute("GET", "/book/query"), HttpRoute("POST", "/v:id/x"), HttpRoute("GET", "/files/*rest")]
-        self.server = make(PublicHandlers(self._route, self._generic, routes), limits or HttpLimits())
+        self.server = make(PublicHandlers(self._route, self._generic, routes), limits or HttpLimits(), reactor)
 
     def _route(self, request):
         self.requests.append(request)
@@ -64,9 +64,12 @@ class Server:
         )
 
 
-@pytest.fixture(params=[KleinServer], ids=["klein"])
+http_servers.load()
+
+
+@pytest.fixture(params=list(http_servers))
 def make(request):
-    return request.param
+    return http_servers[request.param]
 
 
 @pytest_twisted.async_yield_fixture

@@ -55,6 +55,8 @@ class FrontDoor:
     def send(self, verb: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Response:
         """One request on a connection of its own."""
         head = [b"%b %b HTTP/1.1" % (verb.encode(), target), *(b"%b: %b" % header for header in headers)]
+        if not any(name.lower() == b"host" for name, _ in headers):
+            head.append(b"Host: gateway")
         if body or verb in ("POST", "PUT", "PATCH"):
             head.append(b"Content-Length: %d" % len(body))
         return _read_response(self._exchange(b"\r\n".join([*head, b"Connection: close", b"", b""]) + body))

@@ -14,31 +14,46 @@ from urllib.parse import quote_from_bytes
 
 from klein import Klein
 from klein.resource import KleinResource
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES, HTTPChannel, _GenericHTTPChannelProtocol
 from twisted.web.resource import IResource
 from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
 
-from ...core.errors import BodyTooLarge
+from ...core.errors import BodyTooLarge, GatewayError
+from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, origin_form
 from ...core.message import Request, Response
 from ...core.rendering import render_failure
-from . import Handler, HttpLimits, HttpRoute, PublicHandlers
+from ..alarm import NEVER, Alarm
+from . import Handler, HttpLimits, HttpRoute, PublicHandlers, http_servers
+from .llhttp import read_headers
 
-# Answers that have neither a body nor a length (RFC 9110, 6.4.1).
-NO_BODY = (204, 304)
+log = Logger()
 
 
+# Seconds that a connection without a request stays open once the server drains: a client
+# that is at work sends its next request within them, and is told that it was the last.
+LAST_REQUEST_WITHIN = 1.0
+
+
+@http_servers.register("klein")
 class KleinServer:
-    """Listens on endpoints and serves the app of the moment; a request keeps the app it began with."""
+    """Listens on endpoints and serves the app of the moment; a request keeps the app it began with.
 
-    def __init__(self, handlers: PublicHandlers, limits: HttpLimits) -> None:
-        self._site = web_site(_GatewayResource(self._app(handlers)), limits)
+    :param clock: an IReactorTime.
+    """
+
+    def __init__(self, handlers: PublicHandlers, limits: HttpLimits, clock: Any) -> None:
+        self._site = _PublicSite(_resource(handlers), limits, clock)
+        self._clock = clock
         self._ports: list[Any] = []
-        self._draining = False
 
     def serve(self, handlers: PublicHandlers) -> None:
         """Declare these routes instead; requests that have begun are not touched."""
-        self._site.resource = _GatewayResource(self._app(handlers))
+        self._site.resource = _resource(handlers)
 
     async def listen(self, endpoints: Sequence[Any]) -> None:
         """:param endpoints: each an IStreamServerEndpoint."""
@@ -52,50 +67,75 @@ class KleinServer:
 
     async def stop_listening(self) -> None:
         """Take no new connection; those that are open get a last answer each."""
-        self._draining = True
+        self._site.draining = True
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
+        if self._site.channels:
+            self._clock.callLater(LAST_REQUEST_WITHIN, self._site.close_idle)
 
-    def _app(self, handlers: PublicHandlers) -> Klein:
-        app = Klein()
-        app.url_map.merge_slashes = False
-        for route in handlers.routes:
-            self._declare(app, route, handlers.route)
+    def drained(self) -> Deferred[None]:
+        """After :meth:`stop_listening`: fires once no connection is open."""
+        return self._site.drained()
 
-        @app.route("/gateway/<service>/<method>", strict_slashes=False)
-        def generic(web_request: WebRequest, service: str, method: str) -> Deferred[bytes | None]:
-            return self._answer(web_request, handlers.generic)
+    def close(self) -> None:
+        """Close every connection at once, whatever runs on it."""
+        for channel in list(self._site.channels):
+            channel.forceAbortClient()
 
-        @app.route("/", branch=True)
-        def unknown(web_request: WebRequest) -> Deferred[bytes | None]:
-            return self._answer(web_request, handlers.route)
 
-        return app
+def klein_site(handlers: PublicHandlers, limits: HttpLimits) -> Site:
+    """The same app for a server that reads requests itself (see ``handover``)."""
+    return web_site(_resource(handlers), limits)
 
-    def _declare(self, app: Klein, route: HttpRoute, handler: Handler) -> None:
-        def serve_route(web_request: WebRequest, **path_parameters: str) -> Deferred[bytes | None]:
-            return self._answer(web_request, handler)
 
-        # Klein names an endpoint after its function unless told otherwise.
-        app.route(
-            werkzeug_rule(route.path),
-            methods=None if route.verb == "ANY" else [route.verb],
-            endpoint=f"{route.verb} {route.path}",
-            strict_slashes=False,
-        )(serve_route)
+def _resource(handlers: PublicHandlers) -> _GatewayResource:
+    return _GatewayResource(_app(handlers))
 
-    def _answer(self, web_request: WebRequest, handler: Handler) -> Deferred[bytes | None]:
-        # Klein cancels what it is given here when the client leaves.
-        return handler(read_request(web_request)).addCallback(self._write, web_request)
 
-    def _write(self, response: Response, web_request: WebRequest) -> bytes | None:
-        if web_request.channel is None:
-            return None
-        if self._draining:
-            web_request.setHeader(b"connection", b"close")
-            web_request.channel.persistent = False
-        return write_response(response, web_request)
+def _app(handlers: PublicHandlers) -> Klein:
+    app = Klein()
+    app.url_map.merge_slashes = False
+    for route in handlers.routes:
+        _declare(app, route, handlers.route)
+
+    @app.route("/gateway/<service>/<method>", strict_slashes=False)
+    def generic(web_request: WebRequest, service: str, method: str) -> Deferred[bytes | None]:
+        return _answer(web_request, handlers.generic)
+
+    @app.route("/", branch=True)
+    def unknown(web_request: WebRequest) -> Deferred[bytes | None]:
+        return _answer(web_request, handlers.route)
+
+    return app
+
+
+def _declare(app: Klein, route: HttpRoute, handler: Handler) -> None:
+    def serve_route(web_request: WebRequest, **path_parameters: str) -> Deferred[bytes | None]:
+        return _answer(web_request, handler)
+
+    # Klein names an endpoint after its function unless told otherwise.
+    app.route(
+        werkzeug_rule(route.path),
+        methods=None if route.verb == "ANY" else [route.verb],
+        endpoint=f"{route.verb} {route.path}",
+        strict_slashes=False,
+    )(serve_route)
+
+
+def _answer(web_request: WebRequest, handler: Handler) -> Deferred[bytes | None]:
+    # Klein cancels what it is given here when the client leaves.
+    return handler(read_request(web_request)).addCallback(_write, web_request)
+
+
+def _write(response: Response, web_request: WebRequest) -> bytes | None:
+    channel = web_request.channel
+    if channel is None:
+        return None
+    if getattr(channel, "draining", False):
+        web_request.setHeader(b"connection", b"close")
+        channel.persistent = False
+    return write_response(response, web_request)
 
 
 def werkzeug_rule(path: str) -> str:
@@ -118,7 +158,9 @@ class _GatewayResource(KleinResource):
 
     def render(self, request: WebRequest) -> Any:
         request.postpath = (
-            quote_from_bytes(_origin_form(request.uri)[0], safe="/%:@!$&'()*+,;=~").encode("ascii").split(b"/")[1:]
+            quote_from_bytes(origin_form(request.uri).partition(b"?")[0], safe="/%:@!$&'()*+,;=~")
+            .encode("ascii")
+            .split(b"/")[1:]
         )
         return super().render(request)
 
@@ -172,12 +214,169 @@ class _QuietSite(Site):
         """The access log filter writes one line for every server alike."""
 
 
+class _PublicSite(_QuietSite):
+    """A site whose connections are guarded, counted and bounded.
+
+    :ivar draining: each answer is the last of its connection.
+    :ivar channels: the open connections.
+    """
+
+    def __init__(self, resource: IResource, limits: HttpLimits, clock: Any) -> None:
+        super().__init__(resource, timeout=limits.idle, parsePOSTFormSubmission=False)
+        self.displayTracebacks = False
+        self.limits = limits
+        self.clock = clock
+        self.draining = False
+        self.channels: set[_GuardedChannel] = set()
+        self._empty: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        if len(self.channels) >= self.limits.connections:
+            log.warn("one connection more than {limit}", limit=self.limits.connections)
+            return None
+        return super().buildProtocol(addr)
+
+    def protocol(self) -> Any:
+        # Twisted's own choice between HTTP/1.1 and, behind TLS that has agreed on it, HTTP/2.
+        return _GenericHTTPChannelProtocol(_GuardedChannel(self))
+
+    def close_idle(self) -> None:
+        for channel in list(self.channels):
+            if not channel.requests:
+                channel.loseConnection()
+
+    def forget(self, channel: _GuardedChannel) -> None:
+        self.channels.discard(channel)
+        if self._empty is not None and not self.channels:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def drained(self) -> Deferred[None]:
+        if not self.channels:
+            return succeed(None)
+        if self._empty is None:
+            self._empty = Deferred()
+        return self._empty
+
+
+class _GuardedChannel(HTTPChannel):
+    """Lets Twisted see only what the strict reader of ``core/http_message.py`` has passed.
+
+    Twisted's own parser takes folded headers, ``Transfer-Encoding: identity`` and a request
+    without a Host, and bounds neither the time for a request nor the number of trailers.
+    """
+
+    # Twisted's type says only what every transport has; ours are connections.
+    transport: Any
+
+    def __init__(self, site: _PublicSite) -> None:
+        super().__init__()
+        # One line may be as long as all headers are allowed to be.
+        self.totalHeadersSize = self.MAX_LENGTH = 2 * (site.limits.request_line + site.limits.header_bytes)
+        self.maxHeaders = site.limits.headers
+        self._site = site
+        self._reader = RequestReader(site.limits.message, read_headers)
+        self._alarm = Alarm(site.clock, self._ring)
+        self._phase = Phase.NOTHING
+        self._since = 0.0
+        self._deaf = False
+        # Requests that the reader has passed, and those that Twisted has begun.
+        self._read = self._begun = 0
+        self._replaying = False
+
+    @property
+    def draining(self) -> bool:
+        return self._site.draining
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._site.channels.add(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._alarm.stop()
+        self._site.forget(self)
+        super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._replaying:
+            super().dataReceived(data)
+            return
+        if self._deaf:
+            return
+        reader = self._reader
+        reader.feed(data)
+        try:
+            while reader.next() is not None or reader.interrupted:
+                self._phase = Phase.NOTHING
+                self._read += not reader.interrupted
+                if reader.closes:
+                    self._deaf = True
+                    data = data[: len(data) - reader.buffered]
+                    break
+        except GatewayError as error:
+            self._refuse(error)
+            return
+        self._watch()
+        super().dataReceived(data)
+
+    def requestDone(self, request: Any) -> None:
+        # Twisted now goes on with what came meanwhile, by ``dataReceived`` once more.
+        self._replaying = True
+        try:
+            super().requestDone(request)
+        finally:
+            self._replaying = False
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        self._begun += 1
+        persistent = super().checkPersistence(request, version)
+        is_last = self._deaf and self._begun == self._read
+        if persistent and is_last:
+            # Twisted does not find the word in every list.
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return persistent and not is_last
+
+    def _refuse(self, error: GatewayError) -> None:
+        self._deaf = True
+        self._alarm.stop()
+        if self._handlingRequest:
+            # Those before it get their answer, and the connection then ends.
+            self.persistent = False
+            return
+        response = render_failure(error)
+        lines = [b"HTTP/1.1 %d %b" % (response.status, RESPONSES[response.status])]
+        lines += [name + b": " + value for name, value in response.headers]
+        lines += [b"content-length: %d" % len(response.body), b"connection: close", b"", response.body]
+        self.transport.write(b"\r\n".join(lines))
+        self.loseConnection()
+
+    def _watch(self) -> None:
+        """See that a request that has begun goes on."""
+        phase = Phase.NOTHING if self._deaf else self._reader.phase
+        if phase is self._phase:
+            return
+        self._phase, self._since = phase, self._site.clock.seconds()
+        self._alarm.set(self._due())
+
+    def _due(self) -> float:
+        limits = self._site.limits
+        if self._phase is Phase.NOTHING:
+            return NEVER
+        return self._since + (limits.header_time if self._phase is Phase.HEAD else limits.body_time)
+
+    def _ring(self) -> None:
+        due = self._due()
+        if due > self._site.clock.seconds():
+            self._alarm.set(due)
+        else:
+            self._refuse(RequestTimeout("The request did not come in time"))
+
+
 def read_request(web_request: WebRequest) -> Request:
     """The gateway's own value; the body is in memory or, if large, in Twisted's temporary file."""
-    path, query = _origin_form(web_request.uri)
     return Request(
         verb=web_request.method.decode("latin-1"),
-        target=path + query,
+        target=origin_form(web_request.uri),
         headers=tuple(
             (name.lower(), value.strip(b" \t"))
             for name, values in web_request.requestHeaders.getAllRawHeaders()
@@ -198,13 +397,3 @@ def write_response(response: Response, web_request: WebRequest) -> bytes:
     if response.status not in NO_BODY:
         headers.setRawHeaders(b"content-length", [b"%d" % len(response.body)])
     return response.body
-
-
-def _origin_form(target: bytes) -> tuple[bytes, bytes]:
-    """Path and query (with its ``?``) of a target, also of one in absolute form."""
-    match = re.match(rb"https?://[^/?]*", target, re.IGNORECASE)
-    if match:
-        target = target[match.end() :]
-        target = target if target.startswith(b"/") else b"/" + target
-    path, mark, query = target.partition(b"?")
-    return path, mark + query
