@@ -58,3 +58,85 @@ def test_idl_that_the_plugin_refuses(case: dict[str, Any]) -> None:
     schema = schema_of(case["idl"])
     with pytest.raises(IdlError):
         validator(schema, "R")
+
+
+def only(idl: str) -> Validator:
+    compiled = validator(schema_of(idl), "R")
+    assert compiled is not None
+    return compiled
+
+
+def test_failures_have_the_path_that_messages_lack() -> None:
+    compiled = only(
+        """struct I { 1: i32 x_y (vt.gt = "0") }
+        struct R { 1: I in, 2: list<list<i32>> l (vt.elem.elem.lt = "5"), 3: map<string,I> m (vt.value.skip = "false")
+          4: map<i32,i32> k (vt.key.gt = "0"), 5: list<I> unseen } (vt.assert = "@equal(1, 2)")"""
+    )
+    value = {"in": {}, "l": [[1], [1, 7]], "m": {"a": {"x_y": 1}, "b": {}}, "k": {0: 1}, "unseen": [{}]}
+    assert [(failure.path, failure.message, failure.rule) for failure in compiled.all(value)] == [
+        ("in.x_y", "field In not valid, field XY gt rule failed, current value: 0", 'vt.gt = "0"'),
+        ("l[1][1]", "field _elem1 lt rule failed, current value: 7", 'vt.elem.elem.lt = "5"'),
+        ("m{v for k=b}.x_y", "field v not valid, field XY gt rule failed, current value: 0", 'vt.gt = "0"'),
+        ("k{k}", "field k gt rule failed, current value: 0", 'vt.key.gt = "0"'),
+        ("", "struct assertion failed", 'vt.assert = "@equal(1, 2)"'),
+    ]
+    assert compiled(value) == compiled.all(value)[0]
+
+
+def test_no_rule_no_validator() -> None:
+    assert validator(schema_of("struct I { 1: i32 x } struct R { 1: I i, 2: list<I> l }"), "R") is None
+    # Elements of lists are not entered without being told to.
+    assert validator(schema_of('struct I { 1: i32 x (vt.gt = "0") } struct R { 1: list<I> l }'), "R") is None
+
+
+def test_the_time_is_asked_for_at_every_request() -> None:
+    times = iter([5, 6, 7])
+    schema = schema_of('struct R { 1: i64 t (vt.lt = "@now_unix_nano()") }')
+    compiled = compile_validator(schema, TypeName("case.thrift", "R"), access, lambda: next(times))
+    assert compiled is not None
+    assert [compiled({"t": 6}) is None for _ in range(3)] == [False, False, True]
+
+
+def test_recursion_and_its_end() -> None:
+    compiled = only('struct R { 1: i32 v (vt.gt = "0"), 2: R next }')
+    assert compiled({"v": 1, "next": {"v": 1, "next": {"v": 0}}}) is not None
+    deep: dict[str, Any] = {"v": 1}
+    for _ in range(3000):
+        deep = {"v": 1, "next": deep}
+    failure = compiled(deep)
+    assert failure is not None
+    assert failure.message == "the request is nested too deeply"
+
+
+def test_every_wrong_rule_is_told_at_its_place() -> None:
+    idl = 'struct R {\n  1: i32 n (vt.gt = "1", vt.lt = "@add($n, $m)")\n  2: string s (vt.min_sise = "1")\n}'
+    with pytest.raises(IdlError) as error:
+        compile_validator(
+            schema_of(idl),
+            TypeName("case.thrift", "R"),
+            access,
+            lambda: NOW,
+            lines=lambda file, n: idl.split("\n")[n - 1],
+        )
+    assert str(error.value) == (
+        "case.thrift:2:44: error: the rule vt.lt of R.n: there is no field `m`\n"
+        '      1: i32 n (vt.gt = "1", vt.lt = "@add($n, $m)")\n'
+        "                                               ^\n"
+        "    a field of the same struct is meant, in the IDL's spelling\n"
+        "case.thrift:3:16: error: the rule vt.min_sise of R.s: a text has no rule `min_sise`\n"
+        '      2: string s (vt.min_sise = "1")\n'
+        "                   ^\n"
+        "    did you mean `min_size`?"
+    )
+
+
+def test_values_outside_of_the_model_raise_nothing() -> None:
+    compiled = only(
+        """struct I { 1: i32 x (vt.gt = "0") }
+        struct R { 1: i32 n (vt.gt = "$m"), 2: i64 m, 3: string s (vt.prefix = "$t", vt.max_rune_size = "3")
+          4: string t, 5: list<string> l (vt.elem.pattern = "a"), 6: map<string,I> o (vt.value.skip = "false")
+          7: double d (vt.le = "1"), 8: binary b (vt.contains = "x"), 9: bool f (vt.const = "true") }
+          (vt.assert = "@equal(@mod($m, $n), 0)")"""
+    )
+    for odd in (None, "x", b"\xff", 5, 2.5, float("nan"), [], {}, True, 2**80):
+        compiled.all({**dict.fromkeys("nmstdbf", odd), "l": [odd] if not isinstance(odd, list | dict) else [], "o": {}})

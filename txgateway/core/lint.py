@@ -285,6 +285,9 @@ class _Trial:
             case Literal(value=value):
                 self._note(value)
                 return node
+            case RangeVariable():
+                # Outside of a loop, for loops are looked at as a whole.
+                return Literal(node.start, node.end, None)
             case Selector(path=path, indices=()):
                 self._add_field(path or (self._fields.own.name,))
                 return node
