@@ -6,7 +6,7 @@ joined, a route has one owner only, and the file that came first keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from functools import cache
 from urllib.parse import unquote
@@ -82,10 +82,12 @@ class Mapping:
 
     :ivar services: the names in the registry of all services.
     :ivar routes: every route, by file and in written order.
+    :ivar files: the file of each service.
     """
 
     routes: tuple[Route, ...] = ()
     services: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     _calls: Dictionary[str, Dictionary[str, CallPlans]] = field(factory=dict)
     _router: Router[Plan] = field(factory=Router)
 
@@ -154,6 +156,7 @@ def compile_service(
     for service in compiler.schema.services:
         for method in service.methods:
             compiler.add(service, method)
+            breathe()
     return compiler.mapped()
 
 
@@ -291,4 +294,5 @@ def _mapping(services: list[MappedService]) -> Mapping:
     router: Router[Plan] = Router()
     for route in routes:
         router.add(route.verb, route.path, route.plan)
-    return Mapping(routes, tuple(s.name for s in services), {s.name: s.calls for s in services}, router)
+    names, files = tuple(s.name for s in services), tuple(s.schema.file for s in services)
+    return Mapping(routes, names, files, {s.name: s.calls for s in services}, router)
