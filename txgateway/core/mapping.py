@@ -142,11 +142,13 @@ def compile_service(
     schema: Schema,
     settings: MappingSettings = MappingSettings(),
     surroundings: Surroundings = NO_SURROUNDINGS,
+    breathe: Callable[[], None] = lambda: None,
 ) -> MappedService:
     """Compiles one IDL file.
 
     :param name: the service's name in the registry.
     :param surroundings: the lines of IDL files, to be shown with a complaint, and the time.
+    :param breathe: called after each method, by whoever compiles beside other work.
     :raises IdlError: with all that is wrong in the file.
     """
     _load_annotations()
