@@ -207,7 +207,7 @@ def test_what_goes_wrong_in_a_handler_is_logged_and_told_in_our_words(desk: Desk
     assert not peer.lost
     failures = [event for event in logged if event.get("method") == "fails"]
     assert isinstance(failures[0]["log_failure"].value, KeyError)
-    assert "cannot hold a str" in str(failures[1]["error"])
+    assert str(failures[1]["error"]) == "success: expected an int from -2147483648 to 2147483647, got a str"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 
 from . import metainfo
 from .codec import exception
-from .codec.binary import EncodeError, decode, encode
+from .codec.binary import EncodeError, decode, encode_checked
 from .codec.exception import ApplicationError, Kind
 from .codec.structs import Structs, ThriftStruct, attribute
 from .descriptor import Method, Schema, Service, StructKind, StructType
@@ -128,13 +128,7 @@ class Operation:
         return None
 
     def _encode(self, **values: Any) -> bytes:
-        result = self.result(**values)
-        # First, for it finds out what is no struct at all.
-        data = encode(result)
-        missing = self.result.__missing__ and self.result.__missing__(result)
-        if missing:
-            raise EncodeError(f"the required field {missing} is not set")
-        return data
+        return encode_checked(self.result(**values))
 
 
 @frozen
