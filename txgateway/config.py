@@ -51,6 +51,12 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _table(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{name}: expected a table, got {value!r}")
+    return value
+
+
 def _setting(default: Any, check: Callable[[Any, str], Any], doc: str) -> Any:
     """One setting: its default, how a value from outside is checked, and what it means."""
     return field(default=default, metadata={"check": check, "doc": doc})
@@ -121,6 +127,10 @@ class UpstreamSettings:
     deadline: float = _setting(5.0, _number(0.001, 3600, "seconds"), "from a request to its answer, all tries together")
     connect_timeout: float = _setting(0.5, _number(0.001, 60, "seconds"), "for one connection to one instance")
     balancer: str = _setting("wrr", _text, "how an instance is picked")
+    zone: str = _setting("", _text, "ours: instances whose tag `zone` is the same are preferred")
+    slow_start: float = _setting(
+        0.0, _number(0, 3600, "seconds"), "in which the share of a new instance grows to its whole; 0: at once"
+    )
     transport: str = _setting("framed", _text, "how Thrift messages are framed")
     max_connections: int = _setting(256, _whole(1, 65536, "a whole number"), "to one instance")
     max_queue: int = _setting(1024, _whole(0, 1 << 20, "a whole number"), "that wait for a connection to one instance")
@@ -128,6 +138,60 @@ class UpstreamSettings:
         30.0, _number(0.1, 3600, "seconds"), "a connection without a call is closed after this"
     )
     max_frame: int = _setting(16 * 1024 * 1024, _whole(64, 1 << 30, "a whole number of bytes"), "the largest reply")
+
+
+@frozen
+class PolicySettings:
+    """What holds for every method, unless annotations or ``methods`` say otherwise."""
+
+    timeout: float = _setting(0.0, _number(0, 3600, "seconds"), "for one try; 0: the deadline alone")
+    retries: int = _setting(0, _whole(0, 5, "a whole number"), "how often a call may be repeated")
+    retry_on: tuple[str, ...] = _setting(
+        ("unavailable", "timeout", "closed"), _texts, "for what: these, and `exception`"
+    )
+    backoff_min: float = _setting(0.0, _number(0, 60, "seconds"), "the least time before a repetition")
+    backoff_max: float = _setting(0.0, _number(0, 60, "seconds"), "the most, by chance")
+    retry_budget: float = _setting(
+        0.1, _number(0.001, 1, "a share"), "of a method's calls in ten seconds may be repetitions"
+    )
+    safe_verbs: tuple[str, ...] = _setting(
+        ("GET", "HEAD"), _texts, "a method whose routes have no other verbs is idempotent"
+    )
+    methods: Mapping[str, Any] = _setting({}, _table, "policies of a service or of a `service.method`")
+
+
+@frozen
+class HealthSettings:
+    """Ejection: an instance that fails is left out for a while."""
+
+    ejection: bool = _setting(True, _flag, "whether instances that fail are left out for a while")
+    consecutive_failures: int = _setting(
+        5, _whole(0, 1000, "a whole number"), "failures in a row that eject, undeclared exceptions among them; 0: off"
+    )
+    consecutive_unanswered: int = _setting(0, _whole(0, 1000, "a whole number"), "the same without exceptions; 0: off")
+    deviations: float = _setting(
+        1.9, _number(0, 10, "a number"), "those go whose rate of successes is so many below the mean; 0: off"
+    )
+    failure_share: float = _setting(0.0, _number(0, 1, "a share"), "those go of whose calls so many failed; 0: off")
+    min_instances: int = _setting(5, _whole(1, 1000, "a whole number"), "fewer are not compared with each other")
+    min_calls: int = _setting(100, _whole(1, 1_000_000, "a whole number"), "of an instance in an interval, likewise")
+    interval: float = _setting(10.0, _number(0.1, 3600, "seconds"), "after which rates are compared, and some put back")
+    ejection_time: float = _setting(
+        30.0, _number(0.1, 3600, "seconds"), "for a first ejection; a second one lasts twice as long, and so on"
+    )
+    max_ejection_time: float = _setting(300.0, _number(0.1, 86400, "seconds"), "at most")
+    max_ejected: float = _setting(0.1, _number(0, 1, "a share"), "of the instances may be out at once; one always may")
+    panic: float = _setting(0.5, _number(0, 1, "a share"), "with fewer instances usable all are used")
+
+
+@frozen
+class BreakerSettings:
+    """Circuit breakers: where most calls fail, none are sent for five seconds."""
+
+    per_method: bool = _setting(False, _flag, "of a service's method: calls that fail or get an undeclared exception")
+    per_instance: bool = _setting(False, _flag, "of an instance: connects that fail")
+    error_rate: float = _setting(0.5, _number(0.01, 1, "a share"), "of the last ten seconds' calls that opens")
+    min_calls: int = _setting(200, _whole(1, 1_000_000, "a whole number"), "in these ten seconds, or it stays closed")
 
 
 @frozen
@@ -145,6 +209,9 @@ class Settings:
     mapping: MappingSettings = MappingSettings()
     discovery: DiscoverySettings = DiscoverySettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    policy: PolicySettings = PolicySettings()
+    health: HealthSettings = HealthSettings()
+    breaker: BreakerSettings = BreakerSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
 
 

@@ -3,7 +3,8 @@
     route -> bind -> validate -> encode -> pick -> call -> decode -> render
 
 The steps up to ``encode`` and from ``decode`` on are pure and live in ``core``; between
-them lies one wait. They are compiled once per method, into the plan that ``route`` finds.
+them lies one wait, with the method's ``policies`` around it. They are compiled once per
+method, into the plan that ``route`` finds.
 Callbacks rather than a coroutine: 2.2 us against 5.2 us a request, in a budget near 30.
 """
 
@@ -11,26 +12,22 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from twisted.internet.defer import Deferred, fail, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
 from .core.errors import GatewayError
-from .core.instances import Instance
 from .core.mapping import Mapping, PathParameters
 from .core.message import Call, Reply, Request, Response
 from .core.plan import Plan
 from .core.rendering import render_enveloped_failure
 
-# As many instances may turn out to be out of reach before a request is given up.
-MAX_PICKS = 6
-
 
 class Upstream(Protocol):
     """One service as seen from here."""
 
-    def pick(self, call: Call, exclude: tuple[Instance, ...]) -> Instance: ...
-
-    def call(self, instance: Instance, call: Call) -> Deferred[Reply]: ...
+    def send(self, call: Call) -> Deferred[Reply]:
+        """Pick and call, under the policies of the call's method."""
+        ...
 
 
 class Upstreams(Protocol):
@@ -64,24 +61,16 @@ class Gateway:
 
     def carry(self, request: Request, plan: Plan, path: PathParameters) -> Deferred[Response]:
         call = self.prepare(request, plan, path)
-        return self.deliver(call).addCallback(self.answer, plan)
+        return self.upstreams[call.service].send(call).addCallback(self.answer, plan)
 
     def prepare(self, request: Request, plan: Plan, path: PathParameters) -> Call:
         arguments = plan.bind(request, path)
         plan.validate(arguments)
-        return Call(plan.service, plan.wire_name, plan.encode(arguments), plan.oneway, request.deadline)
-
-    def deliver(self, call: Call, tried: tuple[Instance, ...] = ()) -> Deferred[Reply]:
-        upstream = self.upstreams[call.service]
-        instance = upstream.pick(call, tried)
-        return upstream.call(instance, call).addErrback(self.pass_over, call, (*tried, instance))
-
-    def pass_over(self, failure: Failure, call: Call, tried: tuple[Instance, ...]) -> Deferred[Reply]:
-        """Go on to another instance if this one has certainly seen nothing of the call."""
-        error = failure.value
-        if isinstance(error, GatewayError) and error.not_sent and len(tried) < MAX_PICKS:
-            return self.deliver(call, tried)
-        return fail(failure)
+        payload = plan.encode(arguments)
+        call = Call(
+            plan.service, plan.wire_name, payload, plan.oneway, request.deadline, plan.idl_service, policy=plan.policy
+        )
+        return call if plan.steer is None else plan.steer(call, request, arguments)
 
     def answer(self, reply: Reply, plan: Plan) -> Response:
         result = plan.decode(reply)

@@ -14,14 +14,18 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from . import __version__
+from . import __version__, config
 from .config import ConfigError, DiscoverySettings, HttpSettings, Settings, UpstreamSettings
 from .core.balancing import balancers
 from .core.extension import Extensions
 from .core.framing import framings
+from .core.health.breaker import Breaker, BreakerSettings
+from .core.health.ejection import EjectionSettings
 from .core.instances import Instance
 from .core.loading import LoadedMapping
 from .core.mapping import Mapping, MappingSettings
+from .core.policy import REASONS, Choice, Policies, Policy, PolicyError
+from .core.retrying import Budget
 from .filters import Filter, compose
 from .filters.access_log import access_log
 from .filters.deadline import deadline
@@ -35,7 +39,14 @@ from .net.mapping.folder import load_folders
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
-from .net.upstream import Upstream, Upstreams
+from .net.upstream import Governance, Upstream, Upstreams
+from .policies import CallPolicy
+from .policies import compose as compose_policies
+from .policies.backup import backup
+from .policies.circuit import circuit
+from .policies.next_instance import next_instance
+from .policies.retry import retry
+from .policies.try_timeout import try_timeout
 
 log = Logger()
 
@@ -72,6 +83,24 @@ def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> lis
     return filters
 
 
+def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Random) -> list[CallPolicy]:
+    """What stands around the calls of one method, outermost first; next_instance stands in the middle."""
+    policies: list[CallPolicy] = []
+    share = settings.policy.retry_budget
+    if policy.backup_after:
+        # Around retries: a first call that is being repeated is as slow as one that waits.
+        policies.append(backup(policy, Budget(share), reactor))
+    if policy.retries:
+        policies.append(retry(policy, Budget(share), reactor, random))
+    if settings.breaker.per_method:
+        # Sees each try, and lets none through once it is open, whoever repeats it.
+        policies.append(circuit(Breaker(_breaker(settings.breaker)), reactor))
+    if policy.timeout:
+        # Each try has its own time, which begins before an instance is picked.
+        policies.append(try_timeout(policy.timeout, reactor.seconds))
+    return policies
+
+
 class GatewayService(Service):
     """Listens, serves and drains; started and stopped by ``twistd``, or by any Twisted program.
 
@@ -87,6 +116,7 @@ class GatewayService(Service):
         self._admin_on = _endpoints("http.admin", settings.http.admin, reactor)
         self._static = _static_registry(settings.discovery, reactor)
         self._etcd = _etcd_registry(settings.discovery, reactor)
+        self._policies = _policies(settings)
         self._draining = False
         self._loaded = LoadedMapping()
         self._in_flight = InFlight()
@@ -117,14 +147,14 @@ class GatewayService(Service):
 
     def serve(self, mapping: Mapping) -> None:
         """Serve this mapping from the next request on."""
-        self._upstreams.serve(mapping.services)
+        self._upstreams.serve({service: mapping.policies(service) for service in mapping.services})
         self._gateway.mapping = mapping
         self.public.serve(self._handlers())
 
     def _load(self) -> None:
         settings = self._settings.mapping
         try:
-            compiling = MappingSettings(settings.legacy_annotations, settings.business_status)
+            compiling = MappingSettings(settings.legacy_annotations, settings.business_status, self._policies)
             loaded = self._loaded = load_folders(settings.idl, settings.include_dirs, compiling)
         except OSError as error:
             raise SystemExit(f"tgw: mapping.idl: {error.filename}: {error.strerror}") from None
@@ -180,10 +210,14 @@ class GatewayService(Service):
             registry = self._etcd
         upstream = Upstream(
             service,
-            balancers[self._settings.upstream.balancer],
+            self._reactor,
             _pool_maker(self._settings.upstream, self._reactor),
             lambda instance: registry.distrust(service, instance),
+            lambda upstream, policy: compose_policies(
+                call_policies(policy, self._settings, self._reactor, Random()), next_instance(upstream)
+            ),
             Random(),
+            _governance(self._settings),
         )
         return upstream, registry.watch(service, upstream.update)
 
@@ -248,6 +282,52 @@ def _http_limits(settings: HttpSettings) -> HttpLimits:
         pipeline=settings.max_pipelined,
         connections=settings.max_connections,
     )
+
+
+def _policies(settings: Settings) -> Policies:
+    policy, upstream = settings.policy, settings.upstream
+    unknown = [reason for reason in policy.retry_on if reason not in REASONS]
+    if unknown:
+        raise ConfigError(f"policy.retry_on: no {unknown[0]!r}; there are {', '.join(REASONS)}")
+    defaults = Policy(
+        choice=Choice(upstream.balancer),
+        timeout=policy.timeout,
+        retries=policy.retries,
+        retry_on=frozenset(policy.retry_on),
+        backoff=(policy.backoff_min, policy.backoff_max),
+    )
+    try:
+        known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers))
+        return known.checked(policy.methods)
+    except PolicyError as error:
+        raise ConfigError(f"policy.methods: {error}") from None
+
+
+def _governance(settings: Settings) -> Governance:
+    health = settings.health
+    ejection = EjectionSettings(
+        consecutive=health.consecutive_failures,
+        consecutive_unanswered=health.consecutive_unanswered,
+        deviations=health.deviations,
+        failure_share=health.failure_share,
+        min_instances=health.min_instances,
+        min_calls=health.min_calls,
+        interval=health.interval,
+        base=health.ejection_time,
+        longest=health.max_ejection_time,
+        share=health.max_ejected,
+    )
+    return Governance(
+        zone=settings.upstream.zone,
+        slow_start=settings.upstream.slow_start,
+        ejection=ejection if health.ejection else None,
+        breaker=_breaker(settings.breaker) if settings.breaker.per_instance else None,
+        panic=health.panic,
+    )
+
+
+def _breaker(settings: config.BreakerSettings) -> BreakerSettings:
+    return BreakerSettings(settings.error_rate, settings.min_calls)
 
 
 def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance], Pool]:

@@ -13,7 +13,6 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from txgateway.core.connection import Connection
 from txgateway.core.framing import Framing
 from txgateway.core.framing.framed import Framed
-from txgateway.core.instances import Instance
 from txgateway.core.mapping import Mapping
 from txgateway.core.message import Call, MessageType, Reply, Response
 from txgateway.filters import compose
@@ -23,7 +22,6 @@ from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers
 from txgateway.net.http.klein_server import KleinServer
 from txgateway.testing import Answer, ScriptedServer
 
-_INSTANCE = Instance("127.0.0.1", 9001)
 _CLIENT = IPv4Address("TCP", "127.0.0.1", 40000)
 
 
@@ -109,10 +107,7 @@ class _Scripted:
 
     server: ScriptedServer
 
-    def pick(self, call: Call, exclude: tuple[Instance, ...]) -> Instance:
-        return _INSTANCE
-
-    def call(self, instance: Instance, call: Call) -> Deferred[Reply]:
+    def send(self, call: Call) -> Deferred[Reply]:
         there, back = self.server.factory.buildProtocol(None), StringTransportWithDisconnection()
         back.protocol = there
         there.makeConnection(back)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import pytest
+from attrs import evolve
 
 from txgateway.core.balancing import Memory, balancers
+from txgateway.core.balancing.slow_start import slow_start, step_at
 from txgateway.core.balancing.subsets import subsets
-from txgateway.core.balancing.tiers import build_tiers
+from txgateway.core.balancing.tiers import tiered, tiers_of
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call
 
@@ -59,7 +62,7 @@ def test_a_subset_and_everybody_see_the_same_load():
 
 
 def test_a_later_tier_waits_for_the_earlier_ones_to_be_tried():
-    balancer = build_tiers([[BLUE, BLUE_TOO], [], [GREEN]], Random(1), Memory(), balancers["wrr"])
+    balancer = tiered(balancers["wrr"], ejected={GREEN.address})([BLUE, GREEN, BLUE_TOO], Random(1), Memory())
     assert picked(balancer) == {BLUE, BLUE_TOO}
     assert picked(balancer, exclude={BLUE}) == {BLUE_TOO}
     assert picked(balancer, exclude={BLUE, BLUE_TOO}) == {GREEN}
@@ -68,15 +71,52 @@ def test_a_later_tier_waits_for_the_earlier_ones_to_be_tried():
 
 def test_an_instance_takes_its_load_along_into_another_tier():
     memory = Memory()
-    balancer = build_tiers([[BLUE, BLUE_TOO], [GREEN]], Random(1), memory, balancers["p2c"])
+    balancer = tiered(balancers["p2c"], ejected={GREEN.address})([BLUE, BLUE_TOO, GREEN], Random(1), memory)
     balancer.began(GREEN)
-    after = build_tiers([[BLUE, BLUE_TOO, GREEN]], Random(1), memory, balancers["p2c"])
+    after = tiered(balancers["p2c"])([BLUE, BLUE_TOO, GREEN], Random(1), memory)
     assert GREEN not in picked(after)
     balancer.ended(GREEN, 1.0, 0.1)
     assert GREEN in picked(after)
 
 
 def test_one_tier_is_no_more_than_its_balancer():
-    one = build_tiers([[], [BLUE]], Random(1), Memory(), balancers["wrr"])
+    one = tiered(balancers["wrr"])([BLUE], Random(1), Memory())
     assert type(one) is type(balancers["wrr"]([BLUE], Random(1), Memory()))
-    assert build_tiers([], Random(1), Memory(), balancers["wrr"]).pick(call()) is None
+    assert tiered(balancers["wrr"])([], Random(1), Memory()).pick(call()) is None
+
+
+def zoned(zone: str, *numbers: int) -> list[Instance]:
+    return [Instance(f"10.1.0.{number}", 9000, tags={"zone": zone} if zone else {}) for number in numbers]
+
+
+def test_the_order_is_our_zone_then_others_then_suspects_then_those_ejected():
+    near, far, none = zoned("a", *range(10)), zoned("b", 10, 11), zoned("", 12)
+    doubtful = [evolve(each, suspect=True) for each in zoned("a", 13)]
+    everybody = [*far, *near, *doubtful, *none]
+    tiers = tiers_of(everybody, {near[0].address, far[0].address}, "a")
+    assert tiers == [near[1:], [far[1], *none], doubtful, [far[0], near[0]]]
+    assert tiers_of(everybody, (), "") == [[*far, *near, *none], doubtful]
+
+
+@pytest.mark.parametrize(("out", "prefers"), [(3, True), (4, False)])
+def test_a_zone_counts_while_seven_tenths_of_it_are_usable(out, prefers):
+    near, far = zoned("a", *range(10)), zoned("b", 10)
+    tiers = tiers_of([*near, *far], {each.address for each in near[:out]}, "a")
+    assert (tiers[0] == near[out:]) is prefers
+
+
+def test_where_nobody_is_of_our_zone_zones_do_not_count():
+    assert tiers_of(zoned("b", 1, 2), (), "a") == [zoned("b", 1, 2)]
+
+
+def test_a_new_instance_gets_its_share_in_steps():
+    new, old = Instance("10.0.0.1", 9000, 10), Instance("10.0.0.2", 9000, 10)
+    balancer = slow_start(balancers["wrr"], {new.address: 1})([new, old], Random(1), Memory())
+    counts = Counter(balancer.pick(call()).address for _ in range(110))
+    assert counts == {new.address: 10, old.address: 100}
+    assert slow_start(balancers["wrr"], {}) is balancers["wrr"]
+
+
+@pytest.mark.parametrize(("age", "step"), [(0, 1), (2.9, 1), (6, 2), (29.9, 9), (30, 10), (99, 10)])
+def test_the_steps_of_a_slow_start(age, step):
+    assert step_at(age, 30) == step

@@ -1,4 +1,8 @@
-"""Tiers: instances of a later one are picked only when every one before it is excluded."""
+"""Tiers: instances of a later one are picked only when every one before it is excluded.
+
+First come those of our zone, then all others, then those whose registration is in doubt, and at
+last those that were ejected: a doubtful instance is better than none.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,43 @@ from ..instances import Instance
 from ..message import Call
 from . import Balancer, BuildBalancer, Memory, NoBalancer
 
+# The tag that names an instance's zone.
+ZONE = "zone"
+# With a smaller share of our zone's instances usable than this, zones do not count.
+ZONE_SHARE = 0.7
 
-def build_tiers(tiers: Sequence[Sequence[Instance]], random: Random, memory: Memory, build: BuildBalancer) -> Balancer:
-    """A balancer for the instances of all tiers; what has one tier only pays for no more."""
-    built = [build(tier, random, memory) for tier in tiers if tier]
-    if len(built) < 2:
-        return built[0] if built else NoBalancer()
-    return Tiers(built, [tier for tier in tiers if tier])
+
+def tiered(build: BuildBalancer, ejected: Collection[str] = (), zone: str = "") -> BuildBalancer:
+    """Wraps a balancer; where all instances are in one tier, that costs nothing.
+
+    :param ejected: addresses.
+    :param zone: ours; empty: zones do not count.
+    """
+
+    def build_tiers(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
+        tiers = tiers_of(instances, ejected, zone)
+        built = [build(tier, random, memory) for tier in tiers]
+        if len(built) < 2:
+            return built[0] if built else NoBalancer()
+        return Tiers(built, tiers)
+
+    return build_tiers
+
+
+def tiers_of(instances: Sequence[Instance], ejected: Collection[str], zone: str) -> list[Sequence[Instance]]:
+    """The best first; none of them is empty."""
+    well = [each for each in instances if each.address not in ejected]
+    trusted = [each for each in well if not each.suspect]
+    suspect = [each for each in well if each.suspect]
+    out = [each for each in instances if each.address in ejected]
+    return [tier for tier in (*_by_zone(instances, trusted, zone), suspect, out) if tier]
+
+
+def _by_zone(instances: Sequence[Instance], trusted: Sequence[Instance], zone: str) -> list[Sequence[Instance]]:
+    near = [each for each in trusted if zone and each.tags.get(ZONE) == zone]
+    if len(near) < ZONE_SHARE * sum(each.tags.get(ZONE) == zone for each in instances):
+        return [trusted]
+    return [near, [each for each in trusted if each not in near]]
 
 
 class Tiers(Balancer):

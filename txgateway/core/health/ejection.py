@@ -25,7 +25,6 @@ class EjectionSettings:
     :ivar base: how long an instance is out the first time; the second time twice as long, and so on
     :ivar longest: up to this.
     :ivar share: so many may be out at once; one always may.
-    :ivar panic: with a smaller share of instances usable than this, all are used.
     """
 
     consecutive: int = 5
@@ -39,7 +38,11 @@ class EjectionSettings:
     base: float = 30.0
     longest: float = 300.0
     share: float = 0.1
-    panic: float = 0.5
+
+
+def in_panic(usable: int, count: int, least: float) -> bool:
+    """Whether the share of those usable is so small that it is better to use all."""
+    return usable < least * count
 
 
 @define
@@ -103,10 +106,6 @@ class Ejection:
         for record in self._records.values():
             record.calls = record.failures = 0
         return changed
-
-    def in_panic(self, usable: int, count: int) -> bool:
-        """Whether so few are usable that it is better to use all."""
-        return usable < self._settings.panic * count
 
     def _put_back(self, now: float) -> bool:
         back = [a for a in self._out if (until := self._records[a].out_until) is not None and until <= now]
