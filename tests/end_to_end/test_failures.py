@@ -263,7 +263,7 @@ async def test_a_thousand_clients_that_leave_in_mid_call_leave_nothing_behind(st
         return b""
 
     service, port = await serve(respond)
-    gateway = start(port, deadline=WITHIN)
+    gateway = start(port, deadline=WITHIN, connect_timeout=30)
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", gateway.port)
 
     async def leave() -> None:
