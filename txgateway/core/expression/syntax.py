@@ -77,6 +77,8 @@ class RuleError(Exception):
         self.hint = hint
 
 
+# A mapping that is compiled anew has mostly the rules of the one before it.
+@functools.lru_cache(maxsize=4096)
 def parse(text: str) -> Rule:
     """The rule that this annotation value states; RuleError if it states none."""
     if text in ("-", "?"):
