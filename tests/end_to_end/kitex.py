@@ -23,7 +23,7 @@ BOOK_IDL = ROOT / "idl" / "book.thrift"
 CACHE = ROOT / ".cache"
 
 OLDEST_GO = (1, 24)
-# A first build fetches 60 modules and compiles them: about a minute on two idle cores.
+# A first build fetches 60 modules and compiles them and all they need: one to four minutes on two cores.
 BUILD_TIMEOUT = 900.0
 MODULES_NOT_FETCHED = 75
 # A Kitex server registers 1 s after it listens and may take 5 s to end; the machine may be busy.
