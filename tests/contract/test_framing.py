@@ -43,7 +43,7 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
 
 def heard(name: str, *messages: Message) -> list[Message]:
     """How messages come out at the other end, where the transport may have no room for their info."""
-    carries = framings[name]().info(Call("", b"", b""), "", 1.0) is not None
+    carries = framings[name].has_info
     return [bare(message._replace(info=(message.info or Info()) if carries else None)) for message in messages]
 
 
@@ -71,6 +71,16 @@ def test_any_cut_gives_the_same_messages(name: str, sent: list[Message], cuts: l
     data = b"".join(map(writer.frame, sent))
     assert read(reader, pieces(data, cuts)) == (heard(name, *sent), False)
     assert not reader.partial
+
+
+@every_framing
+@given(oneway=st.booleans(), sequence=st.integers(1, 2**31 - 1))
+def test_a_call_is_a_message(name: str, oneway: bool, sequence: int) -> None:
+    call = Call("book", b"ping", b"\0", oneway, idl_service="BookSvc", info={"a": "b"})
+    (message,) = framings[name]().feed(framings[name]().frame_call(call, sequence, "gateway", 1.5))
+    expected = MessageType.ONEWAY if oneway else MessageType.CALL
+    assert message[:4] == (expected, b"ping", sequence, b"\0")
+    assert (message.info is not None) == framings[name].has_info
 
 
 @every_framing

@@ -85,9 +85,7 @@ class Connection(Generic[Ticket]):
         :raises ValueError: the framing cannot carry what is to be said beside the call.
         """
         sequence = self._next_sequence()
-        type_ = MessageType.ONEWAY if call.oneway else MessageType.CALL
-        info = self._framing.info(call, self._caller, remaining)
-        data = self._framing.frame(Message(type_, call.method, sequence, call.payload, info))
+        data = self._framing.frame_call(call, sequence, self._caller, remaining)
         if call.oneway:
             self._sent_oneway = True
         else:

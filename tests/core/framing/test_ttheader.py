@@ -45,20 +45,33 @@ def test_reads_what_kitex_sends() -> None:
     assert message.info.integers == {22: "1", 1: "framed", 3: "demo.caller", 20: "", 6: "demo.wire", 9: "ping"}
 
 
+def said(framing: Framing, call: Call, caller: str = "", remaining: float = float("inf")) -> Info:
+    info = only(framing, framing.frame_call(call, 7, caller, remaining).hex()).info
+    assert info is not None
+    return info
+
+
 def test_says_of_a_call_what_kitex_says() -> None:
-    info = TTHeader().info(CALL, "gateway", float("inf"))
+    info = said(TTHeader(), CALL, "gateway")
     assert info.strings == {"isn": "Wire", "RPC_PERSIST_User": "ann"}
     assert info.integers == {1: "framed", 3: "gateway", 6: "demo.wire", 9: "ping", 22: "1"}
 
 
 @pytest.mark.parametrize(("remaining", "sent"), [(1.5, "1500"), (0.0001, "1"), (-1.0, "1")])
 def test_says_how_long_the_caller_waits(remaining: float, sent: str) -> None:
-    assert TTHeaderUnframed().info(CALL, "", remaining).integers[12] == sent
+    assert said(TTHeaderUnframed(), CALL, remaining=remaining).integers[12] == sent
 
 
 def test_says_that_a_call_is_oneway() -> None:
-    info = TTHeaderUnframed().info(Call("book", b"fire", b"\0", oneway=True), "", 1)
+    info = said(TTHeaderUnframed(), Call("book", b"fire", b"\0", oneway=True))
     assert (info.strings, info.integers[22], info.integers[1]) == ({}, "4", "unframed")
+
+
+def test_what_was_read_cannot_be_changed() -> None:
+    """The next header that is alike is the same one."""
+    info = said(TTHeader(), CALL)
+    with pytest.raises(TypeError):
+        info.strings["a"] = "b"  # type: ignore[index]
 
 
 def test_writes_as_recorded() -> None:

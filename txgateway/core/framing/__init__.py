@@ -69,9 +69,11 @@ class Framing(ABC):
         announces more is refused before room is made for it.
     :cvar parallel: the server runs the calls of one connection side by side and answers
         in any order.
+    :cvar has_info: there is room for an Info beside the message.
     """
 
     parallel: ClassVar[bool] = False
+    has_info: ClassVar[bool] = False
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
@@ -96,13 +98,14 @@ class Framing(ABC):
         :raises WireError: its frame holds no message.
         """
 
-    def info(self, call: Call, caller: str, remaining: float) -> Info | None:
-        """What is to be said beside a call.
+    def frame_call(self, call: Call, sequence: int, caller: str, remaining: float) -> bytes:
+        """The bytes of a call, with what the transport can say beside it.
 
         :param caller: the name of the calling service, for the other side's logs and rules.
         :param remaining: seconds until the call's deadline.
         """
-        return None
+        type_ = MessageType.ONEWAY if call.oneway else MessageType.CALL
+        return self.frame(Message(type_, call.method, sequence, call.payload))
 
     @property
     def partial(self) -> bool:
