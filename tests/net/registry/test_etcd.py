@@ -78,15 +78,25 @@ def test_a_watch_that_comes_later_is_told_before_it_returns(etcd: MemoryEtcd, re
     assert told.hosts == [["a"]], "there is nothing new"
 
 
-def test_changes_of_100_ms_are_one_change(etcd: MemoryEtcd, registry: EtcdRegistry) -> None:
+def test_a_lone_change_is_told_at_once_and_those_within_100_ms_of_it_together(
+    etcd: MemoryEtcd, registry: EtcdRegistry
+) -> None:
     told = Told()
     registry.watch("book", told)
-    for host in "abc":
+    etcd.advance(1)
+    put(etcd, "a")
+    etcd.advance(0.01, step=0.01)
+    assert told.hosts == [[], ["a"]]
+    for host in "bcd":
         put(etcd, host)
-        etcd.advance(0.03, step=0.01)
-    assert told.hosts == [[]]
-    etcd.advance(0.02, step=0.01)
-    assert told.hosts == [[], ["a", "b", "c"]]
+        etcd.advance(0.02, step=0.01)
+    assert told.hosts == [[], ["a"]]
+    etcd.advance(0.04, step=0.01)
+    assert told.hosts == [[], ["a"], ["a", "b", "c", "d"]]
+    etcd.advance(1)
+    etcd.delete(b"kitex/registry-etcd/book/a:1")
+    etcd.advance(0.01, step=0.01)
+    assert told.hosts[-1] == ["b", "c", "d"]
 
 
 def test_a_change_that_is_taken_back_is_none(etcd: MemoryEtcd, registry: EtcdRegistry) -> None:

@@ -35,8 +35,9 @@ from ..etcd_discovery import Follower
 from ..etcd_registration import Registration
 from . import Announcement, Changed, EndWatch, describe, registries
 
-# Changes that come so close together are one change: when a big service restarts, its
-# balancer would begin anew at each instance.
+# Changes that come so soon after another are one change: when a big service restarts, its
+# balancer would begin anew at each instance. A lone change is told at once: a Kitex server
+# that leaves closes its idle connections 150 ms later.
 GATHER = 0.1
 # As many keys without an instance are shown.
 DROPPED_SHOWN = 50
@@ -94,6 +95,7 @@ class EtcdRegistry:
         self._started = False
         self._was_ready = False
         self._telling: Any = None
+        self._told_at = -GATHER
         # Prefixes under which a service was found that has no instance under ours.
         self._elsewhere: dict[str, list[str]] = {}
         self._seeking: Deferred[None] = succeed(None)
@@ -147,12 +149,14 @@ class EtcdRegistry:
             while self._waiting:
                 self._waiting.pop(0).callback(None)
         elif self._telling is None and any(discovery.changed for discovery in self._discoveries):
-            self._telling = self._reactor.callLater(GATHER, self._tell_all)
+            wait = self._told_at + GATHER - self._reactor.seconds()
+            self._telling = self._reactor.callLater(max(0.0, wait), self._tell_all)
 
     def _tell_all(self) -> None:
         self._telling = None
         if not self.ready:
             return
+        self._told_at = self._reactor.seconds()
         changed: set[str] = set()
         for discovery in self._discoveries:
             changed |= discovery.changed
