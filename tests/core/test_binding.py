@@ -568,7 +568,7 @@ def test_a_json_call_is_as_strict(body, detail):
 
 def test_the_old_form_of_a_json_call_holds_its_json_as_text():
     assert CALL.called("f", json.dumps({"biz_params": '{"num": 5}'})) == {"1:struct": {"1:i32": 5}}
-    assert "num: is required" in CALL.refused_call("f", '{"biz_params": "{}", "more": 1}').detail
+    assert "num: is required" in CALL.refused_call("f", json.dumps({"biz_params": '{"num": 5}', "more": 1})).detail
     assert "not valid JSON" in CALL.refused_call("f", '{"biz_params": "{"}').detail
     assert "num: is required" in CALL.refused_call("f", '{"biz_params": {"num": 5}}').detail
     assert CALL.called("own", '{"biz_params": "{}"}') == {"1:struct": {"1:string": "{}"}}
