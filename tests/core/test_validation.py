@@ -17,7 +17,7 @@ from txgateway.core.descriptor import Field, Schema, Struct, StructType, TypeNam
 from txgateway.core.errors import Diagnostic, IdlError, Severity
 from txgateway.core.expression.meter import BUDGET
 from txgateway.core.linker import load
-from txgateway.core.validation import Failure, Validator, compile_validator
+from txgateway.core.validation import Failure, Validator, compile_validator, in_turn, joined
 
 RECORDED = Path(__file__).parents[1] / "vectors" / "vd"
 
@@ -231,6 +231,28 @@ def test_null_elements_are_checked_unless_the_container_says_otherwise() -> None
 def test_a_hidden_field_is_seen_by_no_selector() -> None:
     compiled = validator('struct R { 1: i32 hidden (api.vd="-"), 2: i32 n (api.vd="(hidden)$==nil") }')
     assert compiled({"hidden": 5}) is None
+
+
+def test_a_hundred_failures_are_enough() -> None:
+    compiled = validator(
+        """struct I { 1: i32 x (api.vd="$>0") } struct M { 1: list<I> l }
+        struct R { 1: list<M> m, 2: i32 n (api.vd="$>0") }"""
+    )
+    failures = compiled.all({"m": [{"l": [{}] * 30}] * 1000})
+    assert len(failures) == 100
+    assert [failure.path for failure in failures[:2]] == ["n", "m[999].l[29].x"]
+    assert failures[-1].path == "m[996].l[21].x"
+
+
+def test_validators_in_turn() -> None:
+    a = validator("struct R { 1: i32 n (api.vd=\"$>0; msg:'a'\") }")
+    b = validator("struct R { 1: i32 n (api.vd=\"$>1; msg:'b'\") }")
+    both = in_turn(a, None, b)
+    assert both is not None
+    assert [getattr(both({"n": n}), "message", None) for n in (0, 1, 2)] == ["a", "b", None]
+    assert joined(both.all({"n": 0})) == "a\tb"
+    assert in_turn(None, a) is a
+    assert in_turn(None, None) is None
 
 
 # Messages

@@ -26,10 +26,10 @@ from .descriptor import (
 from .expression import RuleError, parse
 from .expression.meter import Exhausted
 from .expression.number_text import number_text
+from .expression.results import Problem, Results, Value, is_number
 from .expression.shapes import Shapes
 from .expression.sprintf import plain_text
 from .expression.tree import Call, Group, Literal, Node
-from .expression.values import Problem, Results, Value, is_number
 from .expression.walk import Reached, ReachedField, Walk
 from .validation import ANNOTATION, Failure, compile_validator
 

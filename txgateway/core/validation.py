@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from attrs import field, frozen
@@ -17,7 +17,7 @@ from .rule_position import Lines, no_lines, place_in_value
 
 ANNOTATION = "api.vd"
 
-__all__ = ["ANNOTATION", "Access", "Failure", "Getter", "Validator", "compile_validator"]
+__all__ = ["ANNOTATION", "Access", "Failure", "Getter", "Validator", "compile_validator", "in_turn", "joined"]
 
 
 @frozen
@@ -39,7 +39,7 @@ class Validator:
     """The rules of one request struct.
 
     :ivar first: the first failure of a request struct's object, or None. Calling the validator does the same.
-    :ivar all: every failure, in the order of the walk.
+    :ivar all: every failure, in the order of the walk; a hundred at most.
     """
 
     first: Callable[[Any], Failure | None]
@@ -68,6 +68,27 @@ def compile_validator(
         return None
     first, source = walk.compile(collect=False)
     return Validator(_first(first), _all(walk), source)
+
+
+def in_turn(*validators: Validator | None) -> Validator | None:
+    """The validators as one, each asked when those before it have found nothing; ``all`` asks each."""
+    present = [validator for validator in validators if validator is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+
+    def first(value: Any) -> Failure | None:
+        for validator in present:
+            failure = validator.first(value)
+            if failure is not None:
+                return failure
+        return None
+
+    return Validator(first, lambda value: tuple(failure for each in present for failure in each.all(value)))
+
+
+def joined(failures: Iterable[Failure]) -> str:
+    """The messages of all failures as one text, as the reference joins them."""
+    return "\t".join(failure.message for failure in failures)
 
 
 def _first(walk: Callable[[Any], Draft | None]) -> Callable[[Any], Failure | None]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txgateway.core.descriptor import Scalar
+from txgateway.core.expression.results import Problem, Results
 from txgateway.core.expression.shapes import (
     BINARY,
     BOOL,
@@ -23,7 +24,6 @@ from txgateway.core.expression.shapes import (
     as_int,
 )
 from txgateway.core.expression.sprintf import LIMIT, ROOM, read_format
-from txgateway.core.expression.values import Problem, Results
 
 I32 = ScalarShape("int32", as_int, int, 0)
 

@@ -8,20 +8,22 @@ from typing import Any
 
 import pytest
 
+from txgateway.core.expression.results import Problem, Results
 from txgateway.core.expression.shapes import BINARY, TEXT, Composite, ListShape, MapShape, Octets, ScalarShape, as_int
 from txgateway.core.expression.values import (
-    ORDER,
-    Problem,
-    Results,
     add,
     code_points,
     contained,
     divide,
     entries,
     equal,
+    greater,
+    greater_or_equal,
     identical,
     is_nil,
     length,
+    less,
+    less_or_equal,
     negate,
     number,
     pick,
@@ -32,6 +34,7 @@ from txgateway.core.expression.values import (
 I32 = ScalarShape("int32", as_int, int, 0)
 I64 = ScalarShape("int64", as_int, int, 0)
 INTS = ListShape(I32, is_set=False)
+ORDER = {"<": less, "<=": less_or_equal, ">": greater, ">=": greater_or_equal}
 SOME = [None, True, False, 0, 1, 2**53 + 1, 0.5, math.nan, math.inf, "", "1", "é", Octets(b"\xff")]
 SOME += [Composite([1], INTS), Composite(None, INTS), Composite(b"a", BINARY), Composite({"a": 1}, MapShape(TEXT, I32))]
 SOME += [Problem("p"), Results([1, None])]

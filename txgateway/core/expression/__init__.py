@@ -1,7 +1,7 @@
 """The language of ``api.vd``: text to a check."""
 
 from .shapes import Access, Getter
-from .syntax import RuleError, parse, parse_expression
+from .syntax import RuleError, parse
 from .tree import Rule
 
-__all__ = ["Access", "Getter", "Rule", "RuleError", "parse", "parse_expression"]
+__all__ = ["Access", "Getter", "Rule", "RuleError", "parse"]

@@ -22,6 +22,7 @@ from attrs import evolve, field, frozen
 from . import functions, values
 from .meter import PRICES, Exhausted, Meter
 from .pattern import compile_pattern
+from .results import Results, Value
 from .shapes import (
     BYTE,
     Composite,
@@ -34,7 +35,6 @@ from .shapes import (
 )
 from .sprintf import read_format
 from .tree import Binary, Call, Group, Literal, Logical, Node, Prefixed, RangeVariable, Selector
-from .values import Results, Value
 
 
 class Kind(enum.Enum):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import phonenumbers
 
-from .values import Problem, Value
+from .results import Problem, Value
 
 # Anchored by fullmatch. It can not run away: the classes left and right of each fixed character share it with nobody
 # but the dot, whose last place is found by going back at most eight letters.

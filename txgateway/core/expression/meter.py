@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .results import Results
 from .shapes import Composite, ListShape, ScalarShape, Shape
-from .values import Results
 
 # A step is some 0.2 microseconds, so this is some 5 milliseconds: 25,000 rounds of an inner
 # loop that compares numbers, or 450 telephone numbers.

@@ -18,8 +18,8 @@ from typing import Any
 from attrs import evolve, frozen
 
 from .number_text import digits_of
+from .results import Problem, Results, is_number
 from .shapes import BYTE, BinaryShape, Composite, ListShape, MapShape, ScalarShape, Shape, StructShape, utf8
-from .values import Problem, Results, is_number
 
 LIMIT = 4096
 # So many characters, and one element more, come of a container whose elements are padded.

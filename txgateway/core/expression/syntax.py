@@ -92,14 +92,6 @@ def parse(text: str) -> Rule:
     return _rule(text, tree)
 
 
-def parse_expression(text: str) -> Node:
-    """A single expression, without names or ``;``."""
-    rule = parse(text)
-    if rule.check is None or rule.message is not None or rule.others or ";" in text[rule.check.end :]:
-        raise RuleError("one expression is wanted here, without names", 0)
-    return rule.check
-
-
 @functools.cache
 def _grammar() -> Lark:
     return Lark.open_from_package(

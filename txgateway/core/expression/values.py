@@ -1,59 +1,23 @@
-"""The values of rules at run time, and what the operators do with them.
+"""What the operators of rules do with values.
 
-nil is None; booleans and texts are Python's; a number is an int as long as it comes
-straight from a field or a literal, and a float once arithmetic has touched it. What else
-there is has a class here. Nothing in this module raises, whatever values it is given.
+Nothing in this module raises, whatever values it is given.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from .number_text import decimal_text, number_text, parse_number
+from .results import Problem, Results, Value, is_number
 from .shapes import Composite, utf8
-
-Value = Any
-
-
-class Problem:
-    """What a failed ``email`` or ``phone`` yields: false, and the text of the failure if nothing else is said."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return f"Problem({self.text!r})"
-
-
-class Results:
-    """What ``range`` yields: a value for each element, true if all of them are."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, items: list[Value]) -> None:
-        self.items = items
-
-    def __bool__(self) -> bool:
-        return all(self.items)
-
-    def __repr__(self) -> str:
-        return f"Results({self.items!r})"
+from .sprintf import plain_text
 
 
 def is_nil(value: Value) -> bool:
     """Whether the value equals nil: unset containers do, though their text is ``[]``."""
     return value is None or (value.__class__ is Composite and value.raw is None)
-
-
-def is_number(value: Value) -> bool:
-    return value.__class__ is int or value.__class__ is float
 
 
 def passes(value: Value) -> bool:
@@ -84,8 +48,6 @@ def text(value: Value) -> str:
     if value.__class__ is Problem:
         # The reference prints the error's own struct here.
         return "{" + value.text + "}"
-    from .sprintf import plain_text
-
     return plain_text(value)
 
 
@@ -270,11 +232,3 @@ def entries(value: Value) -> Iterable[tuple[Value, Value]]:
 
 def contained(value: Value, items: tuple[Value, ...]) -> bool:
     return any(identical(value, item) for item in items)
-
-
-ORDER: dict[str, Callable[[Value, Value], bool]] = {
-    "<": less,
-    "<=": less_or_equal,
-    ">": greater,
-    ">=": greater_or_equal,
-}

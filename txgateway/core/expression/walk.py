@@ -15,10 +15,11 @@ from typing import Any
 
 from attrs import frozen
 
-from ..descriptor import Field, TypeName
+from ..descriptor import Field, Struct, TypeName
 from .compiler import NIL, Compiler, Kind, Module, Operand, operand_of
 from .meter import Exhausted, Meter
 from .number_text import number_text
+from .results import Problem, Value
 from .shapes import (
     BinaryShape,
     ContainerShape,
@@ -35,7 +36,9 @@ from .shapes import (
     as_text,
 )
 from .tree import Node, Rule
-from .values import Problem, Value
+
+# So many failures are collected of one request.
+MOST = 100
 
 # A failure before any rule: there is no request.
 NO_REQUEST = "unsupport data: nil"
@@ -53,7 +56,7 @@ class ReachedField:
 class Reached:
     """A struct that the walk may come to, with the rules of its fields."""
 
-    struct: Any
+    struct: Struct
     fields: tuple[ReachedField, ...]
 
 
@@ -226,7 +229,11 @@ class _Generator:
         ]
         if self.collect:
             lines += ["        found = []", *(f"        {call}" for call in calls)]
-            lines += ["    except RecursionError:", f"        found.append({empty}({TOO_DEEP!r}))", "    return found"]
+            lines += [
+                "    except RecursionError:",
+                f"        found.append({empty}({TOO_DEEP!r}))",
+                f"    return found[:{MOST}]",
+            ]
         else:
             lines += [f"        return {' or '.join(calls)}"]
             lines += ["    except RecursionError:", f"        return {empty}({TOO_DEEP!r})"]
@@ -321,6 +328,7 @@ class _Function:
         if self.generator.collect:
             start = self.module.name("n")
             self.emit(depth, f"{start} = len(found)", *calls, f"below_all(found, {start}, {prefix})")
+            self.emit(depth, f"if len(found) > {MOST}:", "    return None")
         else:
             draft = self.module.name("f")
             self.emit(depth, f"{draft} = {' or '.join(calls)}")

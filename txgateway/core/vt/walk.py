@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from attrs import define, field
@@ -11,6 +12,7 @@ from ..descriptor import Annotation, EnumType, Field, Requiredness, ScalarType, 
 from ..errors import Diagnostic, IdlError
 from ..expression import Access, RuleError
 from ..expression.shapes import FieldShape, Shapes
+from ..expression.walk import MOST
 from ..go_names import go_name
 from ..rule_position import Lines, no_lines, place_in_value
 from ..validation import Failure, Validator, structs_in
@@ -47,7 +49,7 @@ def _validator(findings: Callable[[TypeName, Any], Iterator[Finding]], root: Typ
         except RecursionError:
             yield Failure("", "the request is nested too deeply", "")
 
-    return Validator(lambda value: next(failures(value), None), lambda value: tuple(failures(value)))
+    return Validator(lambda value: next(failures(value), None), lambda value: tuple(islice(failures(value), MOST)))
 
 
 @define
