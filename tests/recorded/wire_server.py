@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ NAMES = {"single": "wire", "mux": "wire-mux"}
 LIMITS = {"small": ServerLimits(message=1024)}
 # Long enough for every recorded `slow`, and far from every limit of a server.
 A_MOMENT = 0.4
+
+
+@cache
+def _interface(idl: Path, service: str) -> Interface:
+    return load_interface(str(idl), service=service)
 
 
 class Wire:
@@ -105,7 +111,7 @@ class WireServer:
         self.clock = Clock()
         self.closed = False
         self._heard = b""
-        wire, other = load_interface(str(idl), service="Wire"), load_interface(str(idl), service="Other")
+        wire, other = _interface(idl, "Wire"), _interface(idl, "Other")
         several = kind in ("multi", "strict")
         name = f"{kind}-wire" if several else NAMES.get(kind, kind)
         dispatcher = wire.bind(Wire(wire.types, self.clock, name))
