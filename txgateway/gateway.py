@@ -61,7 +61,8 @@ class Gateway:
 
     def carry(self, request: Request, plan: Plan, path: PathParameters) -> Deferred[Response]:
         call = self.prepare(request, plan, path)
-        return self.upstreams[call.service].send(call).addCallback(self.answer, plan)
+        reply = self.upstreams[call.service].send(call)
+        return reply.addCallback(self.answer, plan).addErrback(blame, plan)
 
     def prepare(self, request: Request, plan: Plan, path: PathParameters) -> Call:
         arguments = plan.bind(request, path)
@@ -75,6 +76,13 @@ class Gateway:
     def answer(self, reply: Reply, plan: Plan) -> Response:
         result = plan.decode(reply)
         return plan.render(result)
+
+
+def blame(failure: Failure, plan: Plan) -> Response:
+    """Lets the failure of a call say whose method it was; it stays a failure."""
+    if isinstance(failure.value, GatewayError):
+        failure.value.members = {"service": plan.service, "method": plan.method.name, **failure.value.members}
+    failure.raiseException()
 
 
 def envelop(failure: Failure) -> Response:

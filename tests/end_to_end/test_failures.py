@@ -196,6 +196,7 @@ async def test_a_service_that_hangs_is_504_at_the_deadline(start, serve):
     status, problem = await start(port, deadline=0.2).refused()
     assert status == 504
     assert problem["retryable"] is True
+    assert (problem["service"], problem["method"]) == ("book", "queryBook")
     assert service.factory.calls == 1
 
 
