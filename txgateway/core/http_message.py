@@ -18,6 +18,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 
 from attrs import frozen
 
@@ -44,7 +45,7 @@ _request_line = re.compile(rb"(%b) ([!-~]++) HTTP/(\d\.\d)" % _TOKEN).fullmatch
 # No folded line, no blank in front of the colon, no control character, no bare CR or LF.
 _header_lines = re.compile(rb"(?:%b:[\t -~\x80-\xff]*+\r\n)*+" % _TOKEN).fullmatch
 _bare_line_end = re.compile(rb"(?<!\r)\n|\r(?=[^\n])").search
-_chunk_line = re.compile(rb"([0-9A-Fa-f]{1,%d})([ \t]*;[\t -~\x80-\xff]*+)?" % MOST_DIGITS).fullmatch
+_chunk_line = re.compile(rb"([0-9A-Fa-f]{1,%d})(;[\t -~\x80-\xff]*+)?" % MOST_DIGITS).fullmatch
 _length = re.compile(rb"[0-9]{1,%d}" % MOST_DIGITS).fullmatch
 _host = re.compile(rb"[0-9A-Za-z\-._~%!$&'()*+,;=:\[\]]*+").fullmatch
 _absolute = re.compile(rb"https?://[^/?]*", re.IGNORECASE).match
@@ -414,3 +415,11 @@ def origin_form(target: bytes) -> bytes:
         return target
     rest = target[match.end() :]
     return rest if rest.startswith(b"/") else b"/" + rest
+
+
+def reason(status: int) -> bytes:
+    """The words behind the status."""
+    try:
+        return HTTPStatus(status).phrase.encode("ascii")
+    except ValueError:
+        return b"Unknown Status"

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from http import HTTPStatus
 from time import time
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -27,7 +26,7 @@ from twisted.web.http import datetimeToString
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from ...core.errors import GatewayError
-from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout
+from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, reason
 from ...core.message import Header, Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
@@ -158,19 +157,28 @@ class HttpConnection(Protocol):
             return
         self._advancing = True
         begun = 0
-        try:
-            while not self._clogged and (request := self._next()) is not None:
-                self._begin(request)
-                begun += 1
-                if begun == AT_ONCE:
-                    break
-        except GatewayError as error:
-            self._refuse(error)
+        while some := self._begin_some(AT_ONCE - begun):
+            begun += some
+            # Answers that are there at once make room for more.
+            self._answer()
+            if self._line:
+                break
+        self._answer()
         self._advancing = False
         if begun == AT_ONCE or (self._reader.interrupted and not self._deaf):
             self._turn = self._server.clock.callLater(0, self._go_on)
-        self._answer()
         self._settle()
+
+    def _begin_some(self, most: int) -> int:
+        """Begin requests as long as they may run side by side; says how many."""
+        begun = 0
+        try:
+            while begun < most and not self._clogged and (request := self._next()) is not None:
+                self._begin(request)
+                begun += 1
+        except GatewayError as error:
+            self._refuse(error)
+        return begun
 
     def _go_on(self) -> None:
         self._turn = None
@@ -463,7 +471,7 @@ class HttpToolsServer:
         if len(self._heads) >= HEADS_KEPT:
             self._heads.clear()
         status, headers = key
-        lines = [b"HTTP/1.1 %d %b" % (status, _reason(status))]
+        lines = [b"HTTP/1.1 %d %b" % (status, reason(status))]
         lines += [_header_line(name, value) for name, value in headers]
         has_length = any(name == b"content-length" for name, _ in headers)
         begun = self._heads[key] = (b"\r\n".join(lines) + b"\r\n", status not in NO_BODY and not has_length)
@@ -488,13 +496,6 @@ class _Lazy:
         if self._handler is None:
             self._handler = handover(klein_site(self._handlers, self._limits))
         return self._handler(request)
-
-
-def _reason(status: int) -> bytes:
-    try:
-        return HTTPStatus(status).phrase.encode("ascii")
-    except ValueError:
-        return b"Unknown Status"
 
 
 def _header_line(name: bytes, value: bytes) -> bytes:

@@ -18,13 +18,13 @@ from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES, HTTPChannel, _GenericHTTPChannelProtocol
+from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 from twisted.web.resource import IResource
 from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
 
 from ...core.errors import BodyTooLarge, GatewayError
-from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, origin_form
+from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, origin_form, reason
 from ...core.message import Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
@@ -81,7 +81,7 @@ class KleinServer:
     def close(self) -> None:
         """Close every connection at once, whatever runs on it."""
         for channel in list(self._site.channels):
-            channel.forceAbortClient()
+            channel.transport.abortConnection()
 
 
 def klein_site(handlers: PublicHandlers, limits: HttpLimits) -> Site:
@@ -344,7 +344,7 @@ class _GuardedChannel(HTTPChannel):
             self.persistent = False
             return
         response = render_failure(error)
-        lines = [b"HTTP/1.1 %d %b" % (response.status, RESPONSES[response.status])]
+        lines = [b"HTTP/1.1 %d %b" % (response.status, reason(response.status))]
         lines += [name + b": " + value for name, value in response.headers]
         lines += [b"content-length: %d" % len(response.body), b"connection: close", b"", response.body]
         self.transport.write(b"\r\n".join(lines))
