@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from math import inf
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from .codec import exception
 from .codec.exception import ApplicationError, Kind
@@ -34,12 +34,6 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 _LAST_SEQUENCE = 2**31 - 1
 # An ordinary Kitex server closes the connection after these; a multiplexing one does not.
 _CLOSES_AFTER = frozenset({Kind.UNKNOWN_METHOD, Kind.PROTOCOL_ERROR, Kind.UNKNOWN_SERVICE})
-
-
-class _Waiting(NamedTuple, Generic[Ticket]):
-    # None once the caller has given up: the place in line stays taken until the reply comes.
-    ticket: Ticket | None
-    method: bytes
 
 
 class Connection(Generic[Ticket]):
@@ -64,7 +58,9 @@ class Connection(Generic[Ticket]):
         self._reading = framing if framing.parallel else Detecting(framing.limit)
         self._caller = caller
         self._sequence = 0
-        self._line: dict[int, _Waiting[Ticket]] = {}
+        # By sequence id, in the order sent: the ticket and the method. The ticket is None
+        # once the caller has given up: the place stays taken until the reply comes.
+        self._line: dict[int, tuple[Ticket | None, bytes]] = {}
         self._sent_oneway = False
         # The last that was heard is an EXCEPTION after which the calls behind are not run.
         self._refusing = False
@@ -89,7 +85,7 @@ class Connection(Generic[Ticket]):
         if call.oneway:
             self._sent_oneway = True
         else:
-            self._line[sequence] = _Waiting(ticket, call.method)
+            self._line[sequence] = ticket, call.method
         return data
 
     def receive(self, data: bytes) -> Iterator[tuple[Ticket | None, Reply]]:
@@ -101,19 +97,19 @@ class Connection(Generic[Ticket]):
             waiting = self._match(message)
             if waiting is not None:
                 strings = message.info.strings if message.info else NOTHING
-                yield waiting.ticket, Reply(message.type, waiting.method, message.payload, strings)
+                yield waiting[0], Reply(message.type, waiting[1], message.payload, strings)
         if self._reading.partial and not (self._line or self.parallel or self._sent_oneway):
             # Left there, it would be taken for the beginning of the next reply.
             raise WireError("bytes that no call has asked for")
 
     def forget(self, ticket: Ticket) -> None:
         """The caller waits no longer: a late reply is read and dropped."""
-        for sequence, waiting in self._line.items():
-            if waiting.ticket is ticket:
+        for sequence, (known, method) in self._line.items():
+            if known is ticket:
                 if self.parallel:
                     del self._line[sequence]
                 else:
-                    self._line[sequence] = waiting._replace(ticket=None)
+                    self._line[sequence] = None, method
                 return
 
     def lost(self, broken: WireError | None = None) -> list[tuple[Ticket, GatewayError]]:
@@ -122,7 +118,7 @@ class Connection(Generic[Ticket]):
         :param broken: what :meth:`receive` raised, if that is why.
         """
         line, self._line = self._line, {}
-        return [(w.ticket, self._loss(broken)) for w in line.values() if w.ticket is not None]
+        return [(ticket, self._loss(broken)) for ticket, _ in line.values() if ticket is not None]
 
     def _next_sequence(self) -> int:
         """Never 0, and of no call in flight; after two thousand million calls they come again."""
@@ -131,7 +127,7 @@ class Connection(Generic[Ticket]):
             if self._sequence not in self._line:
                 return self._sequence
 
-    def _match(self, message: Message) -> _Waiting[Ticket] | None:
+    def _match(self, message: Message) -> tuple[Ticket | None, bytes] | None:
         """Takes the call that this answers out of the line; it stays there if the answer is none."""
         if message.type not in (MessageType.REPLY, MessageType.EXCEPTION):
             raise WireError(f"a message of type {message.type.name} where a reply was due")
@@ -145,7 +141,7 @@ class Connection(Generic[Ticket]):
             # The name in it is not checked; Kitex does not either.
             if not self.parallel:
                 self._hear_exception(message.payload)
-        elif waiting is not None and message.method != waiting.method:
+        elif waiting is not None and message.method != waiting[1]:
             raise WireError("a reply to another method than the one called")
         else:
             self._refusing = False

@@ -14,8 +14,10 @@ from .bounds import Incomplete
 LONGEST_NAME = 1024
 
 _VERSION = 0x80010000
-_start = struct.Struct(">II").unpack_from
-_sequence = struct.Struct(">i").unpack_from
+_START = struct.Struct(">II")
+_SEQUENCE = struct.Struct(">i")
+_start, _pack_start = _START.unpack_from, _START.pack
+_sequence, _pack_sequence = _SEQUENCE.unpack_from, _SEQUENCE.pack
 _types = {type_.value: type_ for type_ in MessageType}
 
 
@@ -53,4 +55,4 @@ def parse(data: bytes | bytearray, start: int = 0) -> Header:
 
 def build(type_: MessageType, method: bytes, sequence: int) -> bytes:
     """The bytes in front of a struct that make it a message."""
-    return struct.pack(">II", _VERSION | type_, len(method)) + method + struct.pack(">i", sequence)
+    return _pack_start(_VERSION | type_, len(method)) + method + _pack_sequence(sequence)
