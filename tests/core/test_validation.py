@@ -316,6 +316,18 @@ struct I { 1: i32 x (api.vd="$>>1; msg:'m'") }
     assert {each.severity for each in (first, second, third, fourth)} == {Severity.ERROR}
 
 
+def test_containers_nest_to_a_limit() -> None:
+    idl = 'struct R {{ 1: {}I{} l }} struct I {{ 1: i32 x (api.vd="$>0") }}'
+    value: Any = {"x": 0}
+    for _ in range(16):
+        value = [value]
+    failure = validator(idl.format("list<" * 16, ">" * 16))({"l": value})
+    assert failure is not None
+    assert failure.path == "l" + "[0]" * 16 + ".x"
+    (diagnostic,) = refused(idl.format("list<" * 17, ">" * 17))
+    assert diagnostic.message == "the type of R.l has more than 16 containers in one another"
+
+
 def test_rules_below_a_hidden_field_are_not_read() -> None:
     assert validator_of('struct R { 1: I i (api.vd="-") } struct I { 1: i32 x (api.vd="*1") }') is None
 

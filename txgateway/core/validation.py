@@ -16,6 +16,8 @@ from .expression.walk import Draft, Reached, ReachedField, Walk
 from .rule_position import Lines, no_lines, place_in_value
 
 ANNOTATION = "api.vd"
+# The walk has a loop for each, and Python no more than twenty loops in one another.
+_LEVELS = 16
 
 __all__ = ["ANNOTATION", "Access", "Failure", "Getter", "Validator", "compile_validator", "in_turn", "joined"]
 
@@ -131,6 +133,7 @@ def _reached(schema: Schema, root: Struct, lines: Lines) -> dict[TypeName, Reach
         if struct.name in reached:
             continue
         fields = [ReachedField(each, _rule(struct, each, lines, diagnostics)) for each in struct.fields]
+        diagnostics += [_too_nested(struct, each, lines) for each in struct.fields if _levels(each.type) > _LEVELS]
         reached[struct.name] = Reached(struct, tuple(fields))
         for each in fields:
             if not each.rule.ignored:
@@ -174,6 +177,21 @@ def diagnostic(struct: Struct, each: Field, annotation: Annotation, error: RuleE
         source=lines(position.file, position.line),
         hint=error.hint,
     )
+
+
+def _levels(type: Type) -> int:
+    """How many containers stand in one another."""
+    match type:
+        case ListType(element=element) | SetType(element=element):
+            return 1 + _levels(element)
+        case MapType(key=key, value=value):
+            return 1 + max(_levels(key), _levels(value))
+    return 0
+
+
+def _too_nested(struct: Struct, each: Field, lines: Lines) -> Diagnostic:
+    message = f"the type of {struct.name}.{each.name} has more than {_LEVELS} containers in one another"
+    return Diagnostic(message, each.position, source=lines(each.position.file, each.position.line))
 
 
 def structs_in(type: Type) -> Iterator[TypeName]:
