@@ -27,3 +27,12 @@ def idl_files(paths: Iterable[str]) -> tuple[str, ...]:
 def service_name(path: str) -> str:
     """The name under which the registry knows a file's services, unless ``tgw.name`` says another: the stem."""
     return PurePosixPath(path).stem
+
+
+# In front of the paths of files that were pushed into etcd: no file of a folder is called so.
+PUSHED = "etcd:/"
+
+
+def origin(path: str) -> str:
+    """The source that a file is of: ``etcd`` or ``folder``."""
+    return "etcd" if path.startswith(PUSHED) else "folder"

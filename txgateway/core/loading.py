@@ -2,18 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
-from .descriptor import Schema
+from .descriptor import Position, Schema
 from .errors import Diagnostic, IdlError, Severity
-from .idl_files import service_name
-from .linker import Cache, Read, load
-from .mapping import MappedService, Mapping, MappingSettings, compile_service, join
+from .idl_files import origin, service_name
+from .linker import Cache, Loaded, Read, load
+from .mapping import MappedService, MappingSettings, compile_service, join
+from .mapping import Mapping as ServedMapping
 
 # An annotation of a service: its name in the registry, where the file's stem is not it.
 NAME = "tgw.name"
+
+
+@frozen
+class Root:
+    """A file that may declare services, and what gives the text of it and its includes (see ``linker.Read``)."""
+
+    path: str
+    read: Read
+
+
+@frozen
+class Compiled:
+    """One file in one version.
+
+    :ivar service: None if the file declares no service and is only there for others.
+    :ivar sources: the text of every file that took part, by its path.
+    :ivar digest: the same for the same texts at the same paths.
+    """
+
+    path: str
+    service: MappedService | None
+    sources: Mapping[str, str] = field(hash=False, repr=False)
+    warnings: tuple[Diagnostic, ...] = ()
+    digest: str = field(init=False)
+
+    @digest.default
+    def _of_sources(self) -> str:
+        return digest_of([self.path, *(part for pair in sorted(self.sources.items()) for part in pair)])
+
+
+def digest_of(texts: Iterable[str]) -> str:
+    """A short name for these texts in this order."""
+    digest = hashlib.sha256()
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(data) + data)
+    return digest.hexdigest()[:16]
+
+
+@frozen
+class Judgement:
+    """What is thought of the change of one service; see ``compat``.
+
+    :ivar fingerprint: names this change, for whoever allows it.
+    :ivar breaking: a line for each thing that breaks somebody.
+    :ivar refused: the new version is not to be served.
+    """
+
+    service: str
+    fingerprint: str
+    breaking: tuple[str, ...]
+    refused: bool
+    position: Position
+
+
+class Judge(Protocol):
+    """:param old: None if the service is new.
+
+    :param new: None if it is gone.
+    """
+
+    def __call__(self, name: str, old: MappedService | None, new: MappedService | None) -> Judgement | None: ...
 
 
 @frozen
@@ -21,15 +86,34 @@ class LoadedMapping:
     """What can be served, and everything that is wrong or odd in the files.
 
     :ivar files: every file that took part, by any root.
+    :ivar sought: every path that was looked at, whether there is a file or not.
+    :ivar compiled: the version of each file that the mapping is made of.
+    :ivar kept: services that are served in an earlier version, since the present one cannot be.
+    :ivar overridden: services that another source has as well: the path that is not served.
+    :ivar judgements: of all changes that break somebody.
+    :ivar offered: names what was read; the same if nothing has changed since.
+    :ivar digest: names what is served.
     """
 
-    mapping: Mapping = Mapping()
+    mapping: ServedMapping = ServedMapping()
     diagnostics: tuple[Diagnostic, ...] = ()
     files: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
+    compiled: tuple[Compiled, ...] = ()
+    kept: tuple[str, ...] = ()
+    overridden: Mapping[str, str] = field(factory=dict, hash=False)
+    judgements: tuple[Judgement, ...] = ()
+    offered: str = ""
+    digest: str = ""
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         return tuple(each for each in self.diagnostics if each.severity is Severity.ERROR)
+
+    @property
+    def services(self) -> dict[str, MappedService]:
+        """What is served, by the names in the registry."""
+        return {each.service.name: each.service for each in self.compiled if each.service is not None}
 
 
 def load_mapping(
@@ -37,35 +121,215 @@ def load_mapping(
     read: Read,
     include_dirs: Iterable[str] = (),
     settings: MappingSettings = MappingSettings(),
-    cache: Cache | None = None,
 ) -> LoadedMapping:
-    """Load, link and compile.
+    """Load, link and compile once.
 
     :param roots: the paths of the files that may declare services; one that declares none is only there for others.
     :param read: gives the text at a path; raises OSError.
-    :param cache: what earlier loads parsed and linked.
     """
-    cache = cache or Cache()
-    diagnostics: dict[Diagnostic, None] = {}
-    services: list[MappedService] = []
-    files: dict[str, None] = {}
-    for root in roots:
-        files[root] = None
+    return Loader(include_dirs, settings).load([Root(path, read) for path in roots])
+
+
+class Loader:
+    """Loads again and again: compiles what has changed, and falls back on what is served where it cannot be used.
+
+    A load changes nothing that is served: whoever serves its outcome says so (:meth:`served`).
+
+    :param breathe: called between two pieces of work, which are some milliseconds each.
+    """
+
+    def __init__(
+        self,
+        include_dirs: Iterable[str] = (),
+        settings: MappingSettings = MappingSettings(),
+        breathe: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._include_dirs = tuple(include_dirs)
+        self._settings = settings
+        self._breathe = breathe
+        self._cache = Cache()
+        self._known: dict[str, Compiled] = {}
+        self._served: dict[str, Compiled] = {}
+
+    def load(self, roots: Iterable[Root], judge: Judge | None = None) -> LoadedMapping:
+        """:param roots: those of the source that goes before others come first.
+
+        :param judge: asked about each service that has changed.
+        """
+        loading = _Load(self._served, judge)
+        read_before: dict[str, str] = {}
+        for root in roots:
+            loading.offer(root.path, self._compile(root, read_before, loading))
+            self._breathe()
+        self._known = {each.path: each for each in loading.offered}
+        self._cache.keep(path for each in loading.offered for path in each.sources)
+        return evolve(loading.outcome(), offered=digest_of(part for pair in read_before.items() for part in pair))
+
+    def served(self, loaded: LoadedMapping) -> None:
+        """This is served from now on."""
+        self._served = {each.service.name: each for each in loaded.compiled if each.service is not None}
+
+    def _compile(self, root: Root, texts: dict[str, str], loading: _Load) -> Compiled | None:
+        """The file as it is now; None if it cannot be used."""
+        loading.files[root.path] = None
+
+        def read(path: str) -> str:
+            loading.sought[path] = None
+            try:
+                text = root.read(path)
+            except (OSError, UnicodeError) as error:
+                texts[path] = type(error).__name__
+                raise
+            texts[path] = text
+            return text
+
         try:
-            loaded = load(root, read, include_dirs, cache=cache)
-            files |= dict.fromkeys(loaded.schema.files)
-            diagnostics |= dict.fromkeys(loaded.warnings)
-            if loaded.schema.services:
-                service = compile_service(registry_name(loaded.schema), loaded.schema, settings)
-                diagnostics |= dict.fromkeys(service.warnings)
-                services.append(service)
+            loaded = load(root.path, read, self._include_dirs, cache=self._cache)
+            loading.files |= dict.fromkeys(loaded.sources)
+            known = self._known.get(root.path) or loading.served_at(root.path)
+            if known is not None and known.sources == loaded.sources:
+                return known
+            _refuse_truncated(known, loaded)
+            return self._compiled(root.path, loaded)
         except IdlError as error:
-            diagnostics |= dict.fromkeys(error.diagnostics)
-    mapping, refused = join(services)
-    for refusal in refused:
-        diagnostics |= dict.fromkeys(refusal.diagnostics)
-    cache.keep(files)
-    return LoadedMapping(mapping, tuple(diagnostics), tuple(files))
+            loading.complain(error)
+        return None
+
+    def _compiled(self, path: str, loaded: Loaded) -> Compiled:
+        schema, warnings = loaded.schema, loaded.warnings
+        if not schema.services:
+            return Compiled(path, None, loaded.sources, warnings)
+        service = compile_service(registry_name(schema), schema, self._settings, breathe=self._breathe)
+        return Compiled(path, service, loaded.sources, warnings + service.warnings)
+
+
+def _refuse_truncated(known: Compiled | None, loaded: Loaded) -> None:
+    """A file that ends too soon is being written, or its writer died: that is no wish to be without the service."""
+    path = loaded.schema.file
+    if known is None or known.service is None or loaded.schema.services:
+        return
+    if known.sources.get(path, "").startswith(loaded.sources[path].rstrip()):
+        message = "the file ends before its service, which is served as it was"
+        raise IdlError((Diagnostic(message, Position(path, 1, 1), hint="to give the service up, delete the file"),))
+
+
+class _Load:
+    """One load: gathers versions and complaints, then decides what is served."""
+
+    def __init__(self, served: Mapping[str, Compiled], judge: Judge | None) -> None:
+        self.files: dict[str, None] = {}
+        self.sought: dict[str, None] = {}
+        self._served = served
+        self._judge = judge
+        # By path, in order; None: it cannot be used.
+        self._offers: dict[str, Compiled | None] = {}
+        self._kept: dict[str, None] = {}
+        self._overridden: dict[str, str] = {}
+        self._judgements: list[Judgement] = []
+        self._diagnostics: dict[Diagnostic, None] = {}
+
+    def complain(self, error: IdlError) -> None:
+        self._diagnostics |= dict.fromkeys(error.diagnostics)
+
+    def served_at(self, path: str) -> Compiled | None:
+        return next((each for each in self._served.values() if each.path == path), None)
+
+    def offer(self, path: str, compiled: Compiled | None) -> None:
+        self._offers[path] = compiled
+        if compiled is not None:
+            self._diagnostics |= dict.fromkeys(compiled.warnings)
+
+    @property
+    def offered(self) -> list[Compiled]:
+        return [each for each in self._offers.values() if each is not None]
+
+    def outcome(self) -> LoadedMapping:
+        chosen = self._choose()
+        joined, mapping = self._join(chosen)
+        return LoadedMapping(
+            mapping=mapping,
+            diagnostics=tuple(self._diagnostics),
+            files=tuple(self.files),
+            sought=tuple(self.sought),
+            compiled=tuple(joined),
+            kept=tuple(self._kept),
+            overridden=self._overridden,
+            judgements=tuple(self._judgements),
+            digest=digest_of(sorted(each.digest for each in joined if each.service)),
+        )
+
+    def _choose(self) -> list[Compiled]:
+        """A version for each service: the new one, unless it is broken or refused."""
+        chosen: dict[str, Compiled] = {}
+        for path, offer in self._offers.items():
+            each = offer or self._fallback(path)
+            if each is None or each.service is None:
+                continue
+            earlier = chosen.setdefault(each.service.name, each)
+            if earlier is not each:
+                self._second(each, earlier)
+        for name in [*chosen, *(self._served.keys() - chosen.keys())]:
+            self._weigh(name, chosen)
+        return list(chosen.values())
+
+    def _fallback(self, path: str) -> Compiled | None:
+        served = self.served_at(path)
+        if served is not None and served.service is not None:
+            self._kept[served.service.name] = None
+        return served
+
+    def _second(self, each: Compiled, earlier: Compiled) -> None:
+        """Two files serve one service: those of one source are at odds, of two sources the first has it."""
+        assert each.service is not None
+        if origin(each.path) == origin(earlier.path):
+            message = f"another file serves {each.service.name!r} already"
+            self._diagnostics[Diagnostic(message, Position(each.path, 1, 1), hint=f"which is {earlier.path}")] = None
+        else:
+            self._overridden[each.service.name] = each.path
+
+    def _weigh(self, name: str, chosen: dict[str, Compiled]) -> None:
+        """Ask the judge about a service that is another than the one that is served, or gone."""
+        old, new = self._served.get(name), chosen.get(name)
+        if self._judge is None or old is new or old is None:
+            return
+        judgement = self._judge(name, old.service, new.service if new else None)
+        if judgement is None:
+            return
+        self._judgements.append(judgement)
+        if judgement.refused:
+            message = f"{name}: a breaking change is refused: {'; '.join(judgement.breaking)}"
+            hint = f"to serve it all the same: tgw allow {judgement.fingerprint}"
+            self._diagnostics[Diagnostic(message, judgement.position, hint=hint)] = None
+            self._keep(name, chosen)
+
+    def _keep(self, name: str, chosen: dict[str, Compiled]) -> None:
+        self._kept[name] = None
+        chosen[name] = self._served[name]
+
+    def _join(self, chosen: list[Compiled]) -> tuple[list[Compiled], ServedMapping]:
+        """The mapping of these. Who is served keeps its routes, whatever another file claims by now.
+
+        A new version that claims another's route is left for the one that is served, which may cost
+        a third file what it claims: hence rounds, each of which settles one file at least.
+        """
+        while True:
+            unchanged = [each for each in chosen if self._is_served(each)]
+            changed = [each for each in chosen if not self._is_served(each)]
+            mapping, refused = join(each.service for each in (*unchanged, *changed) if each.service)
+            for error in refused:
+                self.complain(error)
+            lost = [each for each in changed if each.path not in mapping.files]
+            if not lost:
+                return [each for each in (*unchanged, *changed) if each.path in mapping.files], mapping
+            for each in lost:
+                assert each.service is not None
+                chosen.remove(each)
+                if each.service.name in self._served:
+                    self._kept[each.service.name] = None
+                    chosen.append(self._served[each.service.name])
+
+    def _is_served(self, each: Compiled) -> bool:
+        return each.service is not None and self._served.get(each.service.name) is each
 
 
 def registry_name(schema: Schema) -> str:
