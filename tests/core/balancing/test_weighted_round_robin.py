@@ -50,3 +50,15 @@ def test_a_period_too_long_to_keep_goes_on_in_the_same_order():
 def test_gateways_start_at_different_places():
     first = {balancers["wrr"](instances([5, 5, 5, 5]), Random(seed), Memory()).pick(CALL) for seed in range(40)}
     assert len(first) == 4
+
+
+@pytest.mark.parametrize("name", ["wrr", "iwrr"])
+@pytest.mark.parametrize("weights", [[1, 1], [3, 2, 1]])
+def test_repeated_calls_leave_the_order_of_first_calls_alone(name, weights):
+    members = instances(weights)
+    balancer = balancers[name](members, Random(1), Memory())
+    first = []
+    for _ in range(sum(weights)):
+        first.append(balancer.pick(CALL))
+        assert balancer.pick(CALL, [first[-1]]) != first[-1]
+    assert Counter(first) == {each: each.weight for each in members}

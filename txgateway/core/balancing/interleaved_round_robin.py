@@ -36,7 +36,7 @@ class InterleavedWeighted(Cycle):
     """``start`` is the index of the first pick."""
 
     def __init__(self, instances: Sequence[Instance], start: int) -> None:
-        super().__init__(instances)
+        super().__init__(instances, start)
         rotated = [*instances[start:], *instances[:start]]
         self._price = gcd(*(instance.weight for instance in instances))
         self._current = deque(_Turn(instance, instance.weight) for instance in rotated)

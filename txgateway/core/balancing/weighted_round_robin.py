@@ -38,16 +38,22 @@ def weighted_round_robin(instances: Sequence[Instance], random: Random, memory: 
 
 
 class Cycle(Balancer):
-    """Goes through instances in an order without end; passes over those excluded."""
+    """Goes through instances in an order without end.
 
-    def __init__(self, instances: Sequence[Instance]) -> None:
+    Picks that exclude somebody have an order of their own: they repeat a call, and if they took
+    slots of the main order, every first pick could meet the same bad instance.
+    """
+
+    def __init__(self, instances: Sequence[Instance], start: int) -> None:
         self._instances = instances
+        self._repeats: Cycle | None = None
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
-        instance = self._next()
-        if not exclude or instance not in exclude:
-            return instance
-        return self._pick_other(exclude)
+        if not exclude:
+            return self._next()
+        if self._repeats is None:
+            self._repeats = type(self)(self._instances, 0)
+        return self._repeats._pick_other(exclude)
 
     def _pick_other(self, exclude: Collection[Instance]) -> Instance | None:
         # The next slots keep the proportions among the rest. A heavy excluded instance may
@@ -65,7 +71,7 @@ class RoundRobin(Cycle):
     """Instances of equal weight in turn; ``start`` is the index of the first pick."""
 
     def __init__(self, instances: Sequence[Instance], start: int) -> None:
-        super().__init__(instances)
+        super().__init__(instances, start)
         self._position = start - 1
 
     def _next(self) -> Instance:
@@ -83,7 +89,7 @@ class SmoothWeighted(Cycle):
         rotated = [*instances[start:], *instances[:start]]
         self._weights = [instance.weight for instance in rotated]
         self._total = sum(self._weights)
-        super().__init__(rotated)
+        super().__init__(rotated, start)
         self._period = self._total // gcd(*self._weights)
         self._sums = [0] * len(rotated)
         self._slots = array("I")
