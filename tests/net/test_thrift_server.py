@@ -388,6 +388,30 @@ def test_reading_pauses_while_enough_waits(desk: Desk) -> None:
     assert len(peer.replies()) == 4
 
 
+def test_a_flood_is_served_in_turns_and_waits_as_bytes(desk: Desk) -> None:
+    desk = Desk(pipeline=10)
+    peer, other = desk.peer(), desk.peer()
+    peer.send(b"".join(ask("ping", None, n) for n in range(1, 36)))
+    connection = peer.server_transport.protocol
+    assert desk.server.requests == 10
+    assert len(connection._line) == 10
+    assert len(other.send(ask("echo", 5)).replies()) == 1
+    desk.clock.advance(0)
+    assert [m.sequence for m in peer.replies()] == list(range(1, 36))
+    assert connection.is_idle
+    assert len(desk.clock.getDelayedCalls()) == 2
+
+
+def test_a_flood_from_a_peer_that_leaves_is_forgotten(desk: Desk) -> None:
+    desk = Desk(pipeline=10)
+    peer = desk.peer().send(b"".join(ask("ping", None, n) for n in range(1, 36)))
+    peer.transport.loseConnection()
+    peer.pump()
+    desk.clock.advance(0)
+    assert desk.server.requests == 10
+    assert desk.clock.getDelayedCalls() == []
+
+
 def test_serving_pauses_while_the_peer_takes_nothing(desk: Desk) -> None:
     peer = desk.peer()
     connection = peer.server_transport.protocol

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -130,11 +130,15 @@ class ServerConnection(Protocol):
         self._server = server
         self._limits = server.limits
         self._requests = Detecting(server.limits.message)
+        # What came and is not read yet: pieces, and the one that is being read.
+        self._unread: deque[bytes] = deque()
+        self._reading: Iterator[Message] | None = None
         self._line: deque[_Asked] = deque()
+        self._in_run = False
+        self._again: Any = None
         # Requests that run: all of them, and whether one is among them that others wait for.
         self._serving = 0
         self._in_turn = False
-        self._in_run = False
         self._paused = False
         self._clogged = False
         # No more is read: the peer broke the protocol.
@@ -150,7 +154,8 @@ class ServerConnection(Protocol):
     @property
     def is_idle(self) -> bool:
         """Nothing is asked, half asked or unanswered."""
-        return not (self._serving or self._line or self._clogged or (self._requests.partial and not self._deaf))
+        asked = self._serving or self._line or self._unread or self._reading
+        return not (asked or self._clogged or (self._requests.partial and not self._deaf))
 
     def finish(self) -> None:
         """Close as soon as nothing is asked any more."""
@@ -170,20 +175,18 @@ class ServerConnection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
+        self._forget_unread()
         self._line.clear()
         self._alarm.stop()
+        if self._again is not None:
+            self._again.cancel()
         self._server.forget(self)
 
     def dataReceived(self, data: bytes) -> None:
         if self._deaf:
             return
         self._moved = self._server.clock.seconds()
-        try:
-            for request in self._requests.feed(data):
-                self._line.append(_Asked(self._requests.found, request))
-        except WireError as error:
-            self._broken(error)
-        self._begun = min(self._begun, self._moved) if self._requests.partial else NEVER
+        self._unread.append(data)
         self._run()
 
     def pauseProducing(self) -> None:
@@ -201,18 +204,43 @@ class ServerConnection(Protocol):
     # The line.
 
     def _run(self) -> None:
-        """Serve what is next in line, as long as answers are there at once."""
+        """Serve what is next in line, as long as answers are there at once; after a turn's worth others come first."""
         if self._in_run:
             return
         self._in_run = True
-        while self._line and not self._clogged and self._may_serve(self._line[0]):
+        self._read()
+        for _ in range(self._limits.pipeline):
+            if not self._line or self._clogged or not self._may_serve(self._line[0]):
+                break
             asked = self._line.popleft()
             if asked.refusal:
                 self._send(asked, asked.refusal)
             else:
                 self._serve(asked)
+            self._read()
+        else:
+            self._again = self._server.clock.callLater(0, self._run_again)
         self._in_run = False
         self._settle()
+
+    def _run_again(self) -> None:
+        self._again = None
+        self._run()
+
+    def _read(self) -> None:
+        """Take requests out of what came, while there is room in the line."""
+        try:
+            while len(self._line) < self._limits.pipeline and (self._reading or self._unread):
+                if self._reading is None:
+                    self._reading = self._requests.feed(self._unread.popleft())
+                request = next(self._reading, None)
+                if request is None:
+                    self._reading = None
+                    self._begun = min(self._begun, self._moved) if self._requests.partial else NEVER
+                else:
+                    self._line.append(_Asked(self._requests.found, request))
+        except WireError as error:
+            self._broken(error)
 
     def _may_serve(self, asked: _Asked) -> bool:
         if asked.in_parallel:
@@ -282,11 +310,16 @@ class ServerConnection(Protocol):
         """Answer what was asked before, and then close."""
         log.warn("{peer}: {error}", peer=self.transport.getPeer(), error=error)
         self._deaf = self._finishing = True
+        self._forget_unread()
         if isinstance(error, BrokenMessage):
             type_, method, sequence, _ = error.header
             request = Message(type_, method, sequence, b"")
             refusal = refusal_of(request, Kind.PROTOCOL_ERROR, str(error))
             self._line.append(_Asked(self._requests.found, request, refusal))
+
+    def _forget_unread(self) -> None:
+        self._unread.clear()
+        self._reading = None
 
     # How it goes on.
 
