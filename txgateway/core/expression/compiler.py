@@ -226,14 +226,16 @@ class Compiler:
         name, code = self._named(operand)
         return f"(None if {code} is None else Composite({name}, {shape}))"
 
-    def read(self, operand: Operand, price: int = 1) -> str:
+    def read(self, operand: Operand, price: int = 0) -> str:
         """The same, for work that looks at all of it: within a loop that is paid for."""
         code = self.boxed(operand)
         scalar = operand.kind not in (Kind.TEXT, Kind.COMPOSITE, Kind.ANY) or operand.literal is not None
-        return code if scalar and price == 1 else self._paid(code, price)
+        return code if scalar and not price else self._paid(code, price)
 
-    def _paid(self, code: str, price: int = 1) -> str:
-        return f"{self._meter()}.read({code}, {price})" if self.ranges else code
+    def _paid(self, code: str, price: int = 0) -> str:
+        if not self.ranges:
+            return code
+        return f"{self._meter()}.read({code}{f', {price}' if price else ''})"
 
     def _meter(self) -> str:
         self.metered = self.module.metered = True
