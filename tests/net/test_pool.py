@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 
 from tests.net.memory import Network, outcome
 from txgateway.core.codec.exception import ApplicationError
 from txgateway.core.errors import ConnectFailed, ConnectionClosed, DeadlineExceeded, NoInstance, Overloaded
-from txgateway.core.framing import Message
+from txgateway.core.framing import Framing, Message
+from txgateway.core.framing.framed import Framed
 from txgateway.core.framing.ttheader import Mux
 from txgateway.core.instances import Instance
-from txgateway.core.message import Call
+from txgateway.core.message import Call, Reply
 from txgateway.net.pool import endpoint_of
 from txgateway.testing import Conduct, ScriptedServer
 
@@ -315,6 +318,42 @@ def test_a_thousand_callers_who_leave_leave_nothing_behind(network: Network) -> 
     assert (pool.in_flight, network.server.connections) == (0, [])
     # The line's own, which finds nothing to do.
     assert len(network.clock.getDelayedCalls()) == 1
+
+
+@pytest.mark.parametrize(
+    ("framing", "limits"),
+    [(Framed, {"connections": 8}), (Framed, {"connections": 4, "depth": 5}), (Mux, {"mux_connections": 2})],
+)
+def test_nobody_gets_the_reply_of_another(framing: type[Framing], limits: dict[str, int]) -> None:
+    """Calls that are late, given up or cut off, in any order, on connections that are shared and used again."""
+    random = Random(1)
+
+    def answer(message: Message) -> Deferred[Any]:
+        return deferLater(network.clock, random.choice([0, 0, 0.1, 0.4, 0.9]), lambda: message.payload)
+
+    network = Network(ScriptedServer({"echo": answer}, framing))
+    pool = network.pool(**limits)
+    calls: list[tuple[bytes, Deferred[Any]]] = []
+    for number in range(500):
+        payload = b"\x08\0\1" + number.to_bytes(4, "big") + b"\0"
+        deadline = network.clock.seconds() + random.choice([0.3, 0.5, 5])
+        calls.append((payload, pool.call(Call("book", b"echo", payload, deadline=deadline))))
+        if random.random() < 0.1:
+            random.choice(calls)[1].cancel()
+        if random.random() < 0.02:
+            network.server.drop()
+        network.pump(random.choice([0, 0, 0.05, 0.2]))
+    network.pump(5)
+    outcomes = [(payload, outcome(deferred)) for payload, deferred in calls]
+    answered = [(payload, reply.payload) for payload, reply in outcomes if isinstance(reply, Reply)]
+    assert all(sent == heard for sent, heard in answered)
+    assert 200 < len(answered) < 490
+    assert {type(error) for _, error in outcomes if not isinstance(error, Reply)} == {
+        DeadlineExceeded,
+        CancelledError,
+        ConnectionClosed,
+    }
+    assert pool.in_flight == 0
 
 
 def test_a_long_line_of_oneway_calls_is_written_without_a_deep_stack(network: Network) -> None:
