@@ -21,6 +21,7 @@ from .core.extension import Extensions
 from .core.framing import framings
 from .core.health.breaker import Breaker, BreakerSettings
 from .core.health.ejection import EjectionSettings
+from .core.health.standing import Governance
 from .core.instances import Instance
 from .core.loading import LoadedMapping
 from .core.mapping import Mapping, MappingSettings
@@ -39,7 +40,7 @@ from .net.mapping.folder import load_folders
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
-from .net.upstream import Governance, Upstream, Upstreams
+from .net.upstream import Upstream, Upstreams
 from .policies import CallPolicy
 from .policies import compose as compose_policies
 from .policies.backup import backup

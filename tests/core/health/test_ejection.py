@@ -17,7 +17,7 @@ from txgateway.core.errors import (
     UnusableReply,
 )
 from txgateway.core.health import Outcome, outcome_of
-from txgateway.core.health.ejection import Ejection, EjectionSettings, in_panic
+from txgateway.core.health.ejection import Ejection, EjectionSettings
 from txgateway.core.instances import Instance
 
 SETTINGS = EjectionSettings()
@@ -154,12 +154,6 @@ def test_an_instance_that_leaves_loses_its_record():
     ejection.keep([Instance("10.0.0.1", 9000)])
     assert ejection.out == set()
     assert not ejection.record(one, Outcome.TIMED_OUT, 1.0)
-
-
-def test_panic_is_below_half():
-    assert not in_panic(5, 10, 0.5)
-    assert in_panic(4, 10, 0.5)
-    assert not in_panic(0, 0, 0.5)
 
 
 @pytest.mark.parametrize(

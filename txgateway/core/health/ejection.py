@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from statistics import fmean, pstdev
 
 from attrs import define, frozen
@@ -40,11 +40,6 @@ class EjectionSettings:
     share: float = 0.1
 
 
-def in_panic(usable: int, count: int, least: float) -> bool:
-    """Whether the share of those usable is so small that it is better to use all."""
-    return usable < least * count
-
-
 @define
 class _Record:
     calls: int = 0
@@ -68,9 +63,9 @@ class Ejection:
         self._out: set[str] = set()
 
     @property
-    def out(self) -> Collection[str]:
+    def out(self) -> Set[str]:
         """The addresses of those ejected."""
-        return self._out
+        return frozenset(self._out)
 
     def keep(self, instances: Collection[Instance]) -> None:
         """These are all there are now; who stays keeps its record."""

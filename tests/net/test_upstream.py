@@ -1,0 +1,260 @@
+"""One service: its instances, who is picked, and what is learnt from calls; time by a clock, services in memory."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from tests.policies.scripted import outcome
+from txgateway.core.balancing import balancers
+from txgateway.core.errors import CircuitOpen, ConnectFailed, DeadlineExceeded, NoInstance
+from txgateway.core.health.breaker import BreakerSettings
+from txgateway.core.health.ejection import EjectionSettings
+from txgateway.core.health.standing import Governance
+from txgateway.core.instances import Instance
+from txgateway.core.message import Call, MessageType, Reply
+from txgateway.core.policy import Choice, Policy
+from txgateway.net.pool import Limits
+from txgateway.net.upstream import Upstream, Upstreams
+from txgateway.policies.next_instance import next_instance
+
+balancers.load()
+
+REPLY = Reply(MessageType.REPLY, b"get", b"\0")
+EWMA = Policy(name="Svc.get", choice=Choice("ewma"))
+CALL = Call("svc", b"get", b"", deadline=5.0, policy=EWMA)
+MEMBERS = tuple(Instance(f"10.0.0.{number}", 9000) for number in range(4))
+
+
+class ScriptedPool:
+    """The connections of one instance: calls come to what the test says, or wait for it."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.limits = Limits()
+        self.outcome: Any = REPLY
+        self.calls = self.in_flight = self.idle = 0
+        self.waiting: list[Deferred[Reply]] = []
+        self.drained = self.closed = False
+
+    def call(self, call: Call) -> Deferred[Reply]:
+        self.calls += 1
+        if self.outcome is None:
+            self.in_flight += 1
+            self.waiting.append(Deferred(self._cancelled))
+            return self.waiting[-1]
+        return fail(self.outcome) if isinstance(self.outcome, Exception) else succeed(self.outcome)
+
+    def _cancelled(self, deferred: Deferred[Reply]) -> None:
+        self.in_flight -= 1
+
+    def drain(self) -> None:
+        self.drained = True
+
+    def close(self) -> Deferred[None]:
+        self.closed = True
+        return succeed(None)
+
+
+class Town:
+    def __init__(self, governance: Governance) -> None:
+        self.clock = Clock()
+        self.pools: dict[str, ScriptedPool] = {}
+        self.distrusted: list[Instance] = []
+        self.composed: list[str] = []
+        self.upstream = Upstream(
+            "svc", self.clock, self.make_pool, self.distrusted.append, self.compose, Random(1), governance
+        )
+        self.upstream.serve({"Svc.get": EWMA})
+        self.upstream.update(MEMBERS)
+
+    def make_pool(self, instance: Instance) -> Any:
+        return self.pools.setdefault(instance.address, ScriptedPool(instance))
+
+    def compose(self, upstream: Upstream, policy: Policy) -> Any:
+        self.composed.append(policy.name)
+        return next_instance(upstream)
+
+    def pool(self, instance: Instance) -> ScriptedPool:
+        return self.make_pool(instance)
+
+    def line(self, instance: Instance) -> dict[str, Any]:
+        return {line["address"]: line for line in self.upstream.status()}[instance.address]
+
+
+@pytest.fixture
+def town():
+    return Town(Governance(ejection=EjectionSettings(interval=10.0, base=10.0)))
+
+
+def test_a_call_is_answered_and_its_cost_learnt(town):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = None
+    sent = town.upstream.send(CALL)
+    (called,) = [pool for pool in town.pools.values() if pool.waiting]
+    town.clock.advance(0.25)
+    called.waiting[0].callback(REPLY)
+    assert outcome(sent) is REPLY
+    assert town.line(called.instance)["cost_ms"] == 250
+
+
+def test_an_instance_that_cannot_be_reached_is_told_of_and_passed_over(town):
+    for instance in MEMBERS[:3]:
+        town.pool(instance).outcome = ConnectFailed()
+    for _ in range(10):
+        assert outcome(town.upstream.send(CALL)) is REPLY
+    assert set(town.distrusted) <= set(MEMBERS[:3])
+    # A failure costs as much as all the time that the call was given, so it attracts nobody.
+    assert town.line(town.distrusted[0])["cost_ms"] == 5000
+    assert town.line(town.distrusted[0])["last_error"] == {"what": "unreachable", "seconds_ago": 0.0}
+
+
+def test_a_call_that_is_given_up_leaves_no_trace(town):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = None
+    sent = [town.upstream.send(CALL) for _ in range(8)]
+    for each in sent:
+        each.addErrback(lambda _: None).cancel()
+    assert [town.line(each)["in_flight"] for each in MEMBERS] == [0] * 4
+    assert [town.line(each)["last_error"] for each in MEMBERS] == [None] * 4
+    assert [town.line(each)["cost_ms"] for each in MEMBERS] == [0.0] * 4
+
+
+def test_an_instance_is_ejected_and_comes_back(town):
+    town.upstream.serve({"Svc.get": Policy(name="Svc.get")})
+    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    town.pool(MEMBERS[0]).outcome = DeadlineExceeded()
+    for _ in range(100):
+        outcome(town.upstream.send(call))
+    assert town.pool(MEMBERS[0]).calls == 5
+    assert town.line(MEMBERS[0])["state"] == "ejected"
+    town.pool(MEMBERS[0]).outcome = REPLY
+    town.clock.advance(10)
+    assert town.line(MEMBERS[0])["state"] == "live"
+    for _ in range(100):
+        outcome(town.upstream.send(call))
+    assert town.pool(MEMBERS[0]).calls == 30
+
+
+def test_an_open_circuit_sends_a_call_elsewhere():
+    town = Town(Governance(breaker=BreakerSettings(0.5, 4)))
+    town.pool(MEMBERS[0]).outcome = ConnectFailed()
+    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    for _ in range(100):
+        assert outcome(town.upstream.send(call)) is REPLY
+    # Half of its own calls, and no fewer than four, have failed.
+    assert town.pool(MEMBERS[0]).calls == 4
+    assert town.line(MEMBERS[0])["breaker"] == "open"
+    assert isinstance(outcome(town.upstream.call(MEMBERS[0], call)), CircuitOpen)
+
+
+def test_without_instances_there_is_nobody(town):
+    town.upstream.update(())
+    with pytest.raises(NoInstance):
+        town.upstream.send(CALL)
+
+
+def test_who_left_is_shown_as_long_as_calls_run_there(town):
+    town.pool(MEMBERS[0]).outcome = None
+    town.upstream.call(MEMBERS[0], CALL).addErrback(lambda _: None)
+    town.upstream.update(MEMBERS[1:])
+    assert town.pool(MEMBERS[0]).drained
+    assert (town.line(MEMBERS[0])["state"], town.line(MEMBERS[0])["in_flight"]) == ("draining", 1)
+    town.pool(MEMBERS[0]).in_flight = 0
+    assert [line["address"] for line in town.upstream.status()] == [each.address for each in MEMBERS[1:]]
+
+
+def test_the_same_set_again_starts_nothing_anew(town):
+    picked = [town.upstream.pick(evolve(CALL, policy=Policy())) for _ in range(2)]
+    town.upstream.update(MEMBERS)
+    picked += [town.upstream.pick(evolve(CALL, policy=Policy())) for _ in range(2)]
+    assert len(set(picked)) == 4
+
+
+def test_a_policy_that_stays_is_not_composed_again(town):
+    other = Policy(name="Svc.put")
+    town.upstream.serve({"Svc.get": EWMA, "Svc.put": other})
+    town.upstream.serve({"Svc.get": evolve(EWMA, retries=1), "Svc.put": other})
+    assert town.composed == ["Svc.get", "Svc.put", "Svc.get"]
+
+
+def test_the_connects_of_a_service_have_the_time_its_annotation_says(town):
+    town.upstream.serve({"Svc.get": evolve(EWMA, connect_timeout=0.05)})
+    town.upstream.call(MEMBERS[0], CALL)
+    assert town.pool(MEMBERS[0]).limits.connect_timeout == 0.05
+
+
+def test_a_new_instance_starts_slowly_and_gets_its_share():
+    town = Town(Governance(slow_start=10.0))
+    town.upstream.update(MEMBERS[:3])
+    town.upstream.update(MEMBERS)
+    call = evolve(CALL, policy=Policy(name="Svc.get"))
+
+    def share() -> int:
+        before = town.pool(MEMBERS[3]).calls
+        for _ in range(31 * 4):
+            outcome(town.upstream.send(call))
+        return town.pool(MEMBERS[3]).calls - before
+
+    assert share() == 4
+    for _ in range(10):
+        town.clock.advance(1.0)
+    assert share() == 31
+    assert town.clock.getDelayedCalls() == []
+
+
+def test_a_big_ring_is_made_without_holding_up_the_reactor():
+    town = Town(Governance())
+    many = tuple(Instance(f"10.1.0.{number}", 9000) for number in range(200))
+    town.upstream.serve({"Svc.get": Policy(name="Svc.get", choice=Choice("hash"))})
+    turns: list[float] = []
+    later = town.clock.callLater
+
+    def next_turn(delay: float, *call: Any) -> Any:
+        turns.append(delay)
+        return later(delay, *call)
+
+    def seconds() -> float:
+        """Each look at the clock takes half a slice."""
+        town.clock.rightNow += 0.0005
+        return town.clock.rightNow
+
+    town.clock.callLater, town.clock.seconds = next_turn, seconds  # type: ignore[method-assign]
+    town.upstream.update(many)
+    town.clock.pump([0.001] * 10)
+    assert len(turns) > 100
+    assert set(turns) == {0}
+    keyed = evolve(CALL, policy=Policy(choice=Choice("hash")), hash_key=b"a key")
+    assert len({town.upstream.pick(keyed) for _ in range(50)}) == 1
+
+
+def test_in_the_end_nothing_is_left_running(town):
+    outcome(town.upstream.send(CALL))
+    assert len(town.clock.getDelayedCalls()) == 1
+    outcome(town.upstream.close())
+    assert town.clock.getDelayedCalls() == []
+    assert all(pool.closed for pool in town.pools.values())
+
+
+def test_services_that_stay_keep_what_they_know_and_get_their_policies():
+    towns: dict[str, Town] = {}
+    ended: list[str] = []
+
+    def open_upstream(service: str) -> Any:
+        towns[service] = Town(Governance())
+        return towns[service].upstream, lambda: ended.append(service)
+
+    upstreams = Upstreams(open_upstream)
+    upstreams.serve({"one": {"Svc.get": EWMA}, "two": {}})
+    one = upstreams["one"]
+    upstreams.serve({"one": {"Svc.put": EWMA}, "three": {}})
+    assert upstreams["one"] is one
+    assert ended == ["two"]
+    assert towns["one"].composed == ["Svc.get", "Svc.get"]
+    with pytest.raises(NoInstance):
+        upstreams["two"]
