@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from twisted.logger import globalLogBeginner
+
 from tests.recorded import Case, Mismatch
 
 KINDS = ("http", "vd", "wire", "balancing")
@@ -49,6 +51,8 @@ def main() -> int:
     if len(sys.argv) != 3 or sys.argv[1] not in KINDS:
         print(f"usage: scripts/vectors {{{','.join(KINDS)}}} DIR", file=sys.stderr)
         return 2
+    # Probes make servers log their failures: the report is what is asked for.
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     folder = Path(sys.argv[2])
     if not folder.is_dir():
         print(f"{folder} is no folder", file=sys.stderr)
