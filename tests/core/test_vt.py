@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from tests.recorded import vd
 from tests.recorded.vd import value_of
-from txgateway.core.descriptor import Field, Schema, Struct, StructType, TypeName
+from txgateway.core.descriptor import Annotation, Annotations, Field, Requiredness, Schema, Struct, StructType, TypeName
 from txgateway.core.errors import IdlError
 from txgateway.core.linker import load
 from txgateway.core.validation import Validator
@@ -140,3 +143,75 @@ def test_values_outside_of_the_model_raise_nothing() -> None:
     )
     for odd in (None, "x", b"\xff", 5, 2.5, float("nan"), [], {}, True, 2**80):
         compiled.all({**dict.fromkeys("nmstdbf", odd), "l": [odd] if not isinstance(odd, list | dict) else [], "o": {}})
+
+
+TYPES = ["i8", "i64", "double", "bool", "string", "binary", "enum", "list<i32>", "list<string>", "set<I>"]
+TYPES += ["map<string,i32>", "map<i32,I>", "I", "list<list<double>>", "map<enum,binary>"]
+KEYS = ["const", "lt", "ge", "in", "not_in", "not_nil", "min_size", "max_rune_size", "pattern", "prefix", "contains"]
+KEYS += ["defined_only", "elem", "key", "value", "no_sparse", "skip", "assert", "", "elem.elem.gt", "elem.in", "nope"]
+KEYS += ["key.pattern", "value.skip", "value.min_size", "key.in", "value.not_nil", "elem.not_nil", "elem.prefix"]
+VALUES = ["", "1", "-5", "0x1F", "1.5", "NaN", "1e999", "true", "F", "abc", "$", "$f", "$n", "$s", "$l", "$nope", "@"]
+VALUES += ["@len($f)", "@len($l)", "@len(", "@len($s) x", "@own(1)", "@add($n, 1)", "@mod($n, 0)", "@equal($n, 1.5)"]
+VALUES += [
+    "@sprintf('%d', $n)",
+    "@now_unix_nano()",
+    "(",
+    "\\d",
+    "enum.RED",
+    "RED",
+    "a" * 300,
+    "世",
+    "\x00",
+    "@equal($l,$l)",
+]
+
+
+def test_any_rule_on_any_type_is_refused_or_runs() -> None:
+    rules = random.Random(7)
+    refused = ran = 0
+    for _ in range(6000):
+        type = rules.choice(TYPES)
+        annotations = tuple(
+            Annotation(f"vt.{rules.choice(KEYS)}", rules.choice(VALUES)) for _ in range(rules.choice([1, 1, 2]))
+        )
+        schema = with_rules(type, annotations, rules.choice(list(Requiredness)))
+        try:
+            compiled = compile_validator(schema, TypeName(vd.FILE, "R"), access, lambda: NOW)
+        except IdlError:
+            refused += 1
+            continue
+        for value in VALUES_OF[type]:
+            for failure in compiled.all({"f": value, "n": 2, "s": "x", "l": [1]}) if compiled else ():
+                failure.message.encode("utf-8")
+        ran += 1
+    assert min(refused, ran) > 500
+
+
+VALUES_OF: dict[str, list[Any]] = {
+    "i8": [None, 0, 1, -5],
+    "i64": [None, 0, 31, 2**63 - 1],
+    "double": [None, 0.0, 1.5, float("nan"), float("inf")],
+    "bool": [None, True, False],
+    "string": [None, "", "abc", "世", b"\xff", "\ud800"],
+    "binary": [None, b"", b"a\xff"],
+    "enum": [None, 0, 1, 9],
+    "list<i32>": [None, [], [0, 1]],
+    "list<string>": [None, [], ["", "abc", b"\xff"]],
+    "set<I>": [None, [], [{"x": 1}, None]],
+    "map<string,i32>": [None, {}, {"": 0, "abc": 1, b"\xff": 2}],
+    "map<i32,I>": [None, {}, {1: {"x": 1}, 2: None}],
+    "I": [None, {}, {"x": 1}],
+    "list<list<double>>": [None, [], [[], [1.5, float("nan")]]],
+    "map<enum,binary>": [None, {}, {1: b"a", 9: None}],
+}
+
+
+def with_rules(type: str, annotations: tuple[Annotation, ...], requiredness: Requiredness) -> Schema:
+    """The struct R with a field `f` of that type that carries the annotations."""
+    fields = [{"name": "f", "type": type}, {"name": "n", "type": "i64"}, {"name": "s", "type": "string"}]
+    schema = vd.schema_of({"R": [*fields, {"name": "l", "type": "list<i32>"}], "I": [{"name": "x", "type": "i32"}]})
+    root = schema.structs[TypeName(vd.FILE, "R")]
+    ruled = evolve(root.fields[0], annotations=Annotations(annotations), requiredness=requiredness)
+    of_struct = annotations if annotations[0].key == "vt.assert" else ()
+    struct = evolve(root, fields=(ruled, *root.fields[1:]), annotations=Annotations(of_struct))
+    return evolve(schema, structs={**schema.structs, root.name: struct})

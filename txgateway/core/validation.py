@@ -115,11 +115,11 @@ def _all(walk: Walk) -> Callable[[Any], tuple[Failure, ...]]:
 
 
 def _finished(draft: Draft) -> Failure:
-    path = _printable(draft.path)
-    return Failure(path, _printable(draft.message) or f"invalid parameter: {path}", draft.rule)
+    path = printable(draft.path)
+    return Failure(path, printable(draft.message) or f"invalid parameter: {path}", draft.rule)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what no UTF-8 can say: keys and texts of a request may hold any bytes."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

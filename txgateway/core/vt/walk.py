@@ -15,7 +15,7 @@ from ..expression.shapes import FieldShape, Shapes
 from ..expression.walk import MOST
 from ..go_names import go_name
 from ..rule_position import Lines, no_lines, place_in_value
-from ..validation import Failure, Validator, structs_in
+from ..validation import Failure, Validator, printable, structs_in
 from .rules import Check, Finding, RuleBuilder, UnknownKey, Written, reader_of
 from .sources import BOOLEAN, Sources
 
@@ -45,7 +45,7 @@ def _validator(findings: Callable[[TypeName, Any], Iterator[Finding]], root: Typ
             return
         try:
             for finding in findings(root, value):
-                yield Failure(finding.path, finding.message, finding.rule)
+                yield Failure(printable(finding.path), printable(finding.message), finding.rule)
         except RecursionError:
             yield Failure("", "the request is nested too deeply", "")
 
