@@ -174,9 +174,10 @@ def test_a_killed_instance_takes_only_its_running_calls_with_it(own_town):
         load.wait_for(500)
         # Every later call found the instance out of reach before anything was sent, and went elsewhere.
         assert load.failed == failed
-    # A call that ran when the process died may have been carried out: it is not repeated.
+    # A call that ran when the process died may have been carried out: it is not repeated. Nor is one
+    # that was written to an idle connection whose end had not been heard of yet.
     assert set(failed) <= {502}
-    assert sum(failed.values()) <= clients
+    assert sum(failed.values()) <= 2 * clients
     while own_town.heavy.address in own_town.registered():
         assert time.monotonic() < killed + TTL + 2
         time.sleep(0.05)
