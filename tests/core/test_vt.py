@@ -150,7 +150,7 @@ FITTING = {
     "i64": "const lt le gt ge in not_in",
     "double": "const lt le gt ge in not_in",
     "bool": "const not_nil",
-    "string": "min_size max_size min_rune_size max_rune_size const prefix suffix contains not_contains pattern in not_in",
+    "string": "min_size max_rune_size const prefix suffix contains not_contains pattern in not_in",
     "binary": "min_size max_rune_size const prefix contains pattern in not_nil",
     "enum": "const in not_in defined_only",
     "list<i32>": "min_size max_size elem.gt elem.in elem.const",

@@ -23,7 +23,7 @@ from ..descriptor import (
     TypeName,
 )
 from ..expression import RuleError
-from ..expression.pattern import PatternError, compile_foreign_pattern, compile_pattern
+from ..expression.pattern import PatternError, compile_pattern, foreign_pattern_found
 from ..expression.shapes import BINARY, Composite, Shape, Shapes, utf8
 from ..expression.walk import key_text
 from ..idl_words import nearest
@@ -259,7 +259,7 @@ class RuleBuilder:
 
         def check_foreign(struct: Any, value: Any) -> Iterator[Finding]:
             pattern = source.read(struct)
-            if pattern is not None and not compile_foreign_pattern(pattern)(_as_str(value)):
+            if pattern is not None and not foreign_pattern_found(pattern, _as_str(value)):
                 yield Finding("", message + show(value), str(written))
 
         return check_foreign
