@@ -6,7 +6,12 @@ from pathlib import Path
 
 from attrs import fields
 
+from tests.mapped import schema_of
 from txgateway.config import Settings
+from txgateway.core.annotations.known import KNOWN
+from txgateway.core.balancing import balancers
+from txgateway.core.mapping import compile_service
+from txgateway.core.policy import POLICIES, Choice
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,3 +36,25 @@ def test_the_configuration_page_lists_every_setting():
     assert [f"## [{table.name}]" for table in fields(Settings)] == [
         line for line in page.splitlines() if line.startswith("## [")
     ]
+
+
+def test_the_page_on_policies_lists_every_annotation_and_balancer():
+    balancers.load()
+    page = (ROOT / "docs" / "policies.md").read_text("utf-8")
+    annotations = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `tgw.")}
+    assert annotations == {f"tgw.{name}" for name in POLICIES}
+    assert annotations <= set(KNOWN)
+    (names,) = [line for line in page.splitlines() if line.startswith("| `tgw.balancer` | ")]
+    assert set(names.split(" | ")[1].replace("`", "").split(", ")) == set(balancers)
+
+
+def test_the_example_of_policies_means_what_it_seems_to():
+    page = (ROOT / "docs" / "policies.md").read_text("utf-8")
+    example = page.partition("```thrift\n")[2].partition("```")[0]
+    structs = (ROOT / "idl" / "book.thrift").read_text("utf-8").partition("service ")[0]
+    service = compile_service("book", schema_of(structs + example))
+    query, insert = (service.calls[name][0].policy for name in ("queryBook", "insertBook"))
+    assert (query.timeout, query.retries, query.backup_after, query.idempotent) == (0.2, 2, 0.05, True)
+    assert not insert.idempotent
+    assert query.choice == insert.choice == Choice("ewma")
+    assert service.warnings == ()

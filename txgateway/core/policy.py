@@ -120,7 +120,7 @@ def _any(text: str) -> bool:
 
 
 # The names behind ``tgw.`` and in ``policy.methods``, and how their text is read.
-_READ: dict[str, Callable[[str], Any]] = {
+POLICIES: dict[str, Callable[[str], Any]] = {
     "timeout": duration,
     "connect_timeout": duration,
     "retries": _retries,
@@ -163,8 +163,8 @@ class Policies:
         errors: list[Diagnostic] = []
         verbs = frozenset(verbs)
         given: dict[str, Any] = {"idempotent": bool(verbs) and verbs <= self.safe_verbs}
-        given |= self._annotated(declared.annotations, _READ, errors)
-        own = {name: read for name, read in _READ.items() if name not in _OF_SERVICE}
+        given |= self._annotated(declared.annotations, POLICIES, errors)
+        own = {name: read for name, read in POLICIES.items() if name not in _OF_SERVICE}
         given |= self._annotated(method.annotations, own, errors)
         if errors:
             raise IdlError(tuple(errors))
@@ -186,8 +186,8 @@ class Policies:
             raise PolicyError(f"{place}: expected a table")
         checked = {}
         for name, value in values.items():
-            if name not in _READ:
-                raise PolicyError(f"{place}.{name}: no such policy; there are {', '.join(_READ)}")
+            if name not in POLICIES:
+                raise PolicyError(f"{place}.{name}: no such policy; there are {', '.join(POLICIES)}")
             if name in _OF_SERVICE and "." in place:
                 raise PolicyError(f"{place}.{name}: it can be set for a whole service only")
             try:
@@ -210,7 +210,7 @@ class Policies:
     def _read(self, name: str, text: str) -> Any:
         if name == "balancer" and self.balancers and text not in self.balancers:
             raise ValueError(f"one of {', '.join(sorted(self.balancers))}")
-        return _READ[name](text)
+        return POLICIES[name](text)
 
     def _policy(self, name: str, given: dict[str, Any]) -> Policy:
         tag, _, subset = given.pop("tag", "").partition("=")
@@ -231,7 +231,7 @@ def _as_text(name: str, value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case int() | float() if _READ[name] is duration:
+        case int() | float() if POLICIES[name] is duration:
             return f"{value}s"
         case list():
             return ",".join(map(str, value))
