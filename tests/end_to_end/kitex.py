@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -40,7 +41,7 @@ class Unavailable(Exception):
 
 
 def build() -> Path:
-    """The folder with the programs ``server`` and ``client``, built when their sources changed.
+    """The folder with the programs ``server``, ``client`` and ``replay``, built when their sources changed.
 
     :raises Unavailable: no Go, one that is too old, or no way to fetch the modules.
     :raises RuntimeError: the sources do not build; the text holds the compiler's words.
@@ -218,6 +219,39 @@ class KitexServer(Program):
         status = self.end(signal.SIGTERM)
         assert status == 0, f"the Kitex server ended with {status}:\n{self.output}"
         return self.json()
+
+
+class KitexReplay(Program):
+    """A Kitex server of every service, which does as it is told; it listens when this returns."""
+
+    def __init__(self, binaries: Path) -> None:
+        super().__init__([binaries / "replay"])
+        try:
+            self.control = self.line("control ")
+            self.address = self.line("listening ")
+        except BaseException:
+            self.end(signal.SIGKILL)
+            raise
+
+    def answers(self, reply: Mapping[str, Any]) -> None:
+        """What it does with every call from now on, as a recorded case puts it; what it got is forgotten."""
+        self._control("POST", "/reply", json.dumps(reply))
+
+    def calls(self) -> list[tuple[str, bytes]]:
+        """What it got since, by method and argument struct."""
+        calls = json.loads(self._control("GET", "/calls"))
+        return [(call["method"], bytes.fromhex(call["arguments_hex"])) for call in calls]
+
+    def _control(self, verb: str, path: str, body: str | None = None) -> bytes:
+        connection = http.client.HTTPConnection(self.control, timeout=START_TIMEOUT)
+        try:
+            connection.request(verb, path, body)
+            answer = connection.getresponse()
+            said = answer.read()
+            assert answer.status < 300, said
+            return said
+        finally:
+            connection.close()
 
 
 class KitexLoop(Program):

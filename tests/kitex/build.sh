@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the Kitex server and client of the tests into a folder: build.sh OUT
+# Builds the Kitex servers and the client of the tests into a folder: build.sh OUT
 # Needs Go >= 1.24 and the module proxy; the code generator is a module dependency like the others.
 # Status 75: the modules could not be fetched, so it is worth another try some other day.
 set -eu
@@ -19,4 +19,4 @@ go build -o bin tool
 for idl in idl/*.thrift; do
     bin/kitex -module peers "$idl"
 done
-go build -trimpath -buildvcs=false -o "$out" ./server ./client
+go build -trimpath -buildvcs=false -o "$out" ./server ./client ./replay

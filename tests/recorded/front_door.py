@@ -52,12 +52,7 @@ class FrontDoor:
 
     def send(self, verb: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> Response:
         """One request on a connection of its own."""
-        head = [b"%b %b HTTP/1.1" % (verb.encode(), target), *(b"%b: %b" % header for header in headers)]
-        if not any(name.lower() == b"host" for name, _ in headers):
-            head.append(b"Host: gateway")
-        if body or verb in ("POST", "PUT", "PATCH"):
-            head.append(b"Content-Length: %d" % len(body))
-        return _read_response(self._exchange(b"\r\n".join([*head, b"Connection: close", b"", b""]) + body))
+        return read_response(self._exchange(request_bytes(verb, target, headers, body)))
 
     def _exchange(self, data: bytes) -> bytes:
         transport = StringTransportWithDisconnection(peerAddress=_CLIENT)
@@ -120,7 +115,18 @@ class _Scripted:
         return (answers or [fail(error) for _, error in connection.lost()])[0]
 
 
-def _read_response(raw: bytes) -> Response:
+def request_bytes(verb: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """A request as it goes over the wire, the last one of its connection."""
+    head = [b"%b %b HTTP/1.1" % (verb.encode(), target), *(b"%b: %b" % header for header in headers)]
+    if not any(name.lower() == b"host" for name, _ in headers):
+        head.append(b"Host: gateway")
+    if body or verb in ("POST", "PUT", "PATCH"):
+        head.append(b"Content-Length: %d" % len(body))
+    return b"\r\n".join([*head, b"Connection: close", b"", b""]) + body
+
+
+def read_response(raw: bytes) -> Response:
+    """All that came back on such a connection."""
     head, _, body = raw.partition(b"\r\n\r\n")
     status, *lines = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in lines)
