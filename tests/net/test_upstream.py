@@ -176,6 +176,17 @@ def test_the_same_set_again_starts_nothing_anew(town):
     assert len(set(picked)) == 4
 
 
+def test_refreshed_every_ten_calls_small_instances_do_not_starve(town):
+    weighty = tuple(evolve(each, weight=weight) for each, weight in zip(MEMBERS, (100, 1, 1), strict=False))
+    town.upstream.update(weighty)
+    town.upstream.serve({"Svc.get": Policy(name="Svc.get")})
+    for number in range(204):
+        if number % 10 == 0:
+            town.upstream.update(tuple(evolve(each) for each in weighty))
+        outcome(town.upstream.send(evolve(CALL, policy=Policy(name="Svc.get"))))
+    assert [town.pool(each).calls for each in weighty] == [200, 2, 2]
+
+
 def test_a_policy_that_stays_is_not_composed_again(town):
     other = Policy(name="Svc.put")
     town.upstream.serve({"Svc.get": EWMA, "Svc.put": other})
