@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -15,7 +15,11 @@ log = Logger()
 
 
 def rescue(request: Request, handler: Handler) -> Deferred[Response]:
-    return maybeDeferred(handler, request).addErrback(_respond, request)
+    try:
+        answer = handler(request)
+    except Exception:
+        answer = fail()
+    return answer.addErrback(_respond, request)
 
 
 def _respond(failure: Failure, request: Request) -> Response:

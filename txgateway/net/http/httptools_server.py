@@ -156,28 +156,26 @@ class HttpConnection(Protocol):
         if self._advancing or self._lost or self._turn is not None:
             return
         self._advancing = True
-        begun = 0
-        while some := self._begin_some(AT_ONCE - begun):
-            begun += some
-            # Answers that are there at once make room for more.
+        try:
+            begun = self._begin_all()
+        except GatewayError as error:
+            begun = 0
+            self._refuse(error)
             self._answer()
-            if self._line:
-                break
-        self._answer()
         self._advancing = False
         if begun == AT_ONCE or (self._reader.interrupted and not self._deaf):
             self._turn = self._server.clock.callLater(0, self._go_on)
         self._settle()
 
-    def _begin_some(self, most: int) -> int:
-        """Begin requests as long as they may run side by side; says how many."""
+    def _begin_all(self) -> int:
+        """Begin requests as long as they may run side by side, and answer where that is possible at once."""
         begun = 0
-        try:
-            while begun < most and not self._clogged and (request := self._next()) is not None:
-                self._begin(request)
-                begun += 1
-        except GatewayError as error:
-            self._refuse(error)
+        line = self._line
+        while not self._clogged and begun < AT_ONCE and (request := self._next()) is not None:
+            begun += 1
+            self._begin(request)
+            if line and line[0].response is not None:
+                self._answer()
         return begun
 
     def _go_on(self) -> None:
@@ -188,14 +186,15 @@ class HttpConnection(Protocol):
         """The next request that may run beside those in line."""
         request = self._held
         if request is None:
-            if self._deaf or len(self._line) >= self._limits.pipeline:
+            reader = self._reader
+            if self._deaf or not reader.buffered or len(self._line) >= self._limits.pipeline:
                 return None
-            request = self._reader.next()
+            request = reader.next()
             if request is None:
                 return None
             # Whatever has come of the one behind it began now.
             self._phase = Phase.NOTHING
-            self._deaf = self._reader.closes
+            self._deaf = reader.closes
         if self._line and not (self._parallel and request.verb in SAFE):
             self._held = request
             return None
@@ -203,25 +202,26 @@ class HttpConnection(Protocol):
         return request
 
     def _begin(self, request: Request) -> None:
-        self._parallel = request.verb in SAFE
+        verb = request.verb
+        self._parallel = verb in SAFE
         # Nothing is read beyond the last request, so if that is what was read last, it is this one.
-        exchange = _Exchange(request.verb == "HEAD", self._deaf)
+        exchange = _Exchange(verb == "HEAD", self._deaf)
         self._line.append(exchange)
         try:
             answer = exchange.answer = self._server.handle(request)
         except Exception:
             answer = fail()
-        answer.addCallbacks(self._answered, self._failed, (exchange,), {}, (exchange,))
+        answer.addCallbacks(self._answered, self._failed, callbackArgs=(exchange,), errbackArgs=(exchange,))
 
     def _answered(self, response: Response, exchange: _Exchange) -> None:
         exchange.answer = None
         exchange.response = response
-        if not self._advancing and self._line and self._line[0] is exchange:
-            self._answer()
-            if self._deaf:
-                self._settle()
-            else:
-                self._advance()
+        line = self._line
+        if self._advancing or not line or line[0] is not exchange:
+            return
+        self._answer()
+        if line or self._deaf or self._paused or self._held or self._reader.buffered or self._alarm.at is NEVER:
+            self._advance()
 
     def _failed(self, failure: Failure, exchange: _Exchange) -> None:
         if self._lost and failure.check(CancelledError):
@@ -238,18 +238,20 @@ class HttpConnection(Protocol):
 
     def _answer(self) -> None:
         """Write the answers whose turn it is."""
-        line = self._line
-        if not line or line[0].response is None or self._lost:
-            return
-        ready = []
+        line, server = self._line, self._server
+        data = b""
         closes = False
         while line and not closes and (response := line[0].response) is not None:
             exchange = line.popleft()
-            closes = exchange.closes or self._server.draining
-            ready.append(self._server.render(response, exchange.is_head, closes))
-        self._since = self._server.clock.seconds()
-        self._send(ready[0] if len(ready) == 1 else b"".join(ready))
-        if closes:
+            closes = exchange.closes or server.draining
+            answer = server.render(response, exchange.is_head, closes)
+            data = data + answer if data else answer
+        if not data or self._lost:
+            return
+        self._since = server.clock.seconds()
+        if not self._write(data):
+            self.transport.abortConnection()
+        elif closes:
             self._close()
 
     def _send(self, data: bytes) -> None:
@@ -297,6 +299,10 @@ class HttpConnection(Protocol):
         """Read on or not, and for how long."""
         if self._lost or self._closing_at is not NEVER:
             return
+        if self._line and not self._paused and not self._clogged and len(self._line) < self._limits.pipeline:
+            if self._held is None and self._turn is None:
+                # The common case: a request runs, there is no hurry, and reading goes on.
+                return
         reader = self._reader
         if not self._deaf:
             phase = reader.phase
