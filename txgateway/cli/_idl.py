@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 import click
 from attrs import evolve
 
+from ..core.balancing import balancers
 from ..core.errors import Diagnostic, Severity
 from ..core.loading import LoadedMapping
 from ..core.mapping import MappingSettings
+from ..core.policy import Policies
 from ..net.mapping.folder import load_folders, read_file
 
 Command = Callable[..., None]
@@ -32,8 +34,10 @@ def idl_arguments(command: Command) -> Command:
 
 def load(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool) -> LoadedMapping:
     """As the gateway loads, with the line of every place; exits if there is no IDL at all."""
+    balancers.load()
+    settings = MappingSettings(legacy=legacy, policies=Policies(balancers=frozenset(balancers)))
     try:
-        loaded = load_folders(paths, include_dirs, MappingSettings(legacy=legacy))
+        loaded = load_folders(paths, include_dirs, settings)
     except OSError as e:
         raise click.ClickException(f"{e.filename}: cannot be read") from None
     if not loaded.files:

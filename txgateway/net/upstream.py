@@ -21,6 +21,7 @@ from ..core.message import Call, MessageType, Reply
 from ..core.picking import Pickers
 from ..core.policy import Policy
 from .alarm import NEVER, Alarm
+from .checks import Checks
 from .pool import Pool
 
 log = Logger()
@@ -41,6 +42,7 @@ class Upstream:
     :param make_pool: the connections of one instance.
     :param distrust: told of an instance that cannot be connected to.
     :param compose: puts the policies of a method around :meth:`pick` and :meth:`call`.
+    :param make_checks: makes the checks of instances that tell :meth:`checked`; None: there are none.
     """
 
     service: str
@@ -50,6 +52,7 @@ class Upstream:
     compose: Callable[[Upstream, Policy], Send]
     random: Random
     governance: Governance
+    make_checks: Callable[[Upstream], Checks] | None = None
     instances: tuple[Instance, ...] = ()
     _pickers: Pickers = field(init=False)
     _standing: Standing = field(init=False)
@@ -62,12 +65,14 @@ class Upstream:
     _interval_alarm: Alarm = field(init=False)
     _step_alarm: Alarm = field(init=False)
     _work: Iterator[None] | None = None
+    _checks: Checks | None = None
 
     def __attrs_post_init__(self) -> None:
         self._pickers = Pickers(self.random, self.governance.zone)
         self._standing = Standing(self.governance)
         self._interval_alarm = Alarm(self.clock, self._end_interval)
         self._step_alarm = Alarm(self.clock, self._rebuild)
+        self._checks = self.make_checks(self) if self.make_checks else None
 
     def serve(self, policies: Mapping[str, Policy]) -> None:
         """The policies of all methods, by their names."""
@@ -89,6 +94,19 @@ class Upstream:
         self._leave({instance.address for instance in instances})
         self._await_interval()
         self._rebuild()
+        if self._checks is not None:
+            self._checks.keep(instances)
+
+    def checked(self, instance: Instance, passed: bool) -> None:
+        """A check of an instance has ended."""
+        if self._standing.check(instance.address, passed, self.clock.seconds()):
+            log.warn(
+                "{service}: {address} {what}",
+                service=self.service,
+                address=instance.address,
+                what="is well" if passed else "is ejected: it fails its checks",
+            )
+            self._rebuild()
 
     def send(self, call: Call) -> Deferred[Reply]:
         """Pick and call, under the policies of the call's method. Raises or fails with a GatewayError."""
@@ -117,9 +135,7 @@ class Upstream:
             return fail(CircuitOpen("No connection can be made", service=self.service))
         balancer = self._pickers[call.policy.choice]
         balancer.began(instance)
-        pool = self._pools.get(instance.address)
-        if pool is None:
-            pool = self._open(instance)
+        pool = self._pools.get(instance.address) or self.open(instance)
         running = (call, instance, balancer, now)
         return pool.call(call).addCallbacks(self._answered, self._failed, callbackArgs=running, errbackArgs=running)
 
@@ -202,10 +218,15 @@ class Upstream:
         self._work = None
         self._interval_alarm.stop()
         self._step_alarm.stop()
+        if self._checks is not None:
+            self._checks.keep(())
 
     # Connections
 
-    def _open(self, instance: Instance) -> Pool:
+    def open(self, instance: Instance) -> Pool:
+        """The connections of an instance, which may not have been needed so far."""
+        if instance.address in self._pools:
+            return self._pools[instance.address]
         pool = self._pools[instance.address] = self.make_pool(instance)
         timeouts = [policy.connect_timeout for policy, _ in self._sends.values() if policy.connect_timeout]
         if timeouts:

@@ -108,3 +108,22 @@ def test_who_is_there_from_the_start_is_not_new():
     made.keep(MEMBERS[:3], 110.0)
     assert made.steps(127.1) == {MEMBERS[2].address: 9}
     assert made.steps(130.0) == {}
+
+
+def test_who_fails_three_checks_is_out_until_one_passes():
+    made = standing(Governance())
+    assert [made.check(FIRST, False, 1.0) for _ in range(4)] == [False, False, True, False]
+    assert made.ejected() == {FIRST}
+    assert made.describe(MEMBERS[0], 1.0)["state"] == "ejected"
+    assert made.describe(MEMBERS[0], 1.0)["last_error"]["what"] == "check failed"
+    assert made.check(FIRST, True, 2.0)
+    assert not made.check(FIRST, True, 3.0)
+    assert made.ejected() == frozenset()
+
+
+def test_failed_checks_do_not_count_when_most_fail():
+    made = standing(Governance())
+    for each in MEMBERS[:3]:
+        for _ in range(3):
+            made.check(each.address, False, 1.0)
+    assert made.ejected() == frozenset()

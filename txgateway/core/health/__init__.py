@@ -17,6 +17,8 @@ class Outcome(enum.Enum):
     # The connection broke, or what came was no Thrift.
     BROKEN = "broken"
     UNREACHABLE = "unreachable"
+    # Asked whether it was well, it did not answer.
+    CHECK_FAILED = "check failed"
     # The caller gave up, or the call never left.
     UNKNOWN = "unknown"
 

@@ -13,6 +13,9 @@ from . import Outcome
 from .breaker import Breaker, BreakerSettings, State
 from .ejection import Ejection, EjectionSettings
 
+# So many in a row, and an instance is left out until one passes.
+FAILED_CHECKS = 3
+
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -44,6 +47,8 @@ class Standing:
         self._breakers: dict[str, Breaker] = {}
         # What failed last, and when.
         self._errors: dict[str, tuple[Outcome, float]] = {}
+        # How many checks of an instance failed in a row.
+        self._failed_checks: dict[str, int] = {}
         # When each instance appeared, as long as its start is slow.
         self._new: dict[str, float] = {}
 
@@ -59,6 +64,7 @@ class Standing:
             self._new |= dict.fromkeys(present - self._present, now)
         self._present = present
         self._new, self._errors = _only(present, self._new), _only(present, self._errors)
+        self._failed_checks = _only(present, self._failed_checks)
         if self._governance.breaker is not None:
             settings, known = self._governance.breaker, self._breakers
             self._breakers = {address: known.get(address) or Breaker(settings) for address in present}
@@ -77,6 +83,15 @@ class Standing:
         if outcome is not Outcome.UNKNOWN and address in self._breakers:
             self._breakers[address].record(now, failed=outcome is Outcome.UNREACHABLE)
         return self._ejection is not None and self._ejection.record(address, outcome, now)
+
+    def check(self, address: str, passed: bool, now: float) -> bool:
+        """Take note of a check that was made of its own accord; whether that changes who is ejected."""
+        before = self._failed_checks.pop(address, 0)
+        if passed:
+            return before >= FAILED_CHECKS
+        self._failed_checks[address] = before + 1
+        self._errors[address] = (Outcome.CHECK_FAILED, now)
+        return before + 1 == FAILED_CHECKS
 
     def end_interval(self, now: float) -> bool:
         """Whether that changes who is ejected."""
@@ -105,7 +120,10 @@ class Standing:
         }
 
     def _out(self) -> Set[str]:
-        return _NOBODY if self._ejection is None else self._ejection.out
+        out = _NOBODY if self._ejection is None else self._ejection.out
+        if not self._failed_checks:
+            return out
+        return out | {address for address, failed in self._failed_checks.items() if failed >= FAILED_CHECKS}
 
     def _open(self) -> Set[str]:
         return {address for address, breaker in self._breakers.items() if breaker.state is State.OPEN}
