@@ -182,6 +182,12 @@ class HealthSettings:
     max_ejection_time: float = _setting(300.0, _number(0.1, 86400, "seconds"), "at most")
     max_ejected: float = _setting(0.1, _number(0, 1, "a share"), "of the instances may be out at once; one always may")
     panic: float = _setting(0.5, _number(0, 1, "a share"), "with fewer instances usable all are used")
+    check: bool = _setting(False, _flag, "whether a connection to each instance is tried now and then")
+    check_methods: Mapping[str, Any] = _setting(
+        {}, _table, "a method without arguments by the name of its service: that is called instead"
+    )
+    check_interval: float = _setting(10.0, _number(0.1, 3600, "seconds"), "from one check of an instance to the next")
+    check_timeout: float = _setting(1.0, _number(0.01, 60, "seconds"), "for one check; three in a row that fail eject")
 
 
 @frozen

@@ -34,6 +34,7 @@ from .filters.in_flight import InFlight
 from .filters.rescue import rescue
 from .gateway import Gateway
 from .net.admin import AdminPages, admin_app
+from .net.checks import Checks, answers, connects
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
 from .net.mapping.folder import load_folders
@@ -219,8 +220,18 @@ class GatewayService(Service):
             ),
             Random(),
             _governance(self._settings),
+            self._make_checks if self._settings.health.check or service in self._settings.health.check_methods else None,
         )
         return upstream, registry.watch(service, upstream.update)
+
+    def _make_checks(self, upstream: Upstream) -> Checks:
+        settings, seconds = self._settings.health, self._reactor.seconds
+        method = settings.check_methods.get(upstream.service)
+        probe = connects(self._reactor)
+        if method is not None:
+            probe = answers(method, upstream.service, upstream.open, lambda: seconds() + settings.check_timeout)
+        every, within = settings.check_interval, settings.check_timeout
+        return Checks(self._reactor, Random(), every, within, probe, upstream.checked)
 
     # What the admin port shows
 
@@ -297,6 +308,9 @@ def _policies(settings: Settings) -> Policies:
         retry_on=frozenset(policy.retry_on),
         backoff=(policy.backoff_min, policy.backoff_max),
     )
+    for service, method in settings.health.check_methods.items():
+        if not isinstance(method, str):
+            raise ConfigError(f"health.check_methods.{service}: expected text, got {method!r}")
     try:
         known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers))
         return known.checked(policy.methods)
