@@ -71,6 +71,44 @@ def test_decode_undoes_encode(value):
     assert encode(decode(STRICT, encoded)) == encoded
 
 
+FLAGS = Structs(
+    schema_of("""
+    struct Flag { 1: optional bool b }
+    struct Flags {
+        1: optional bool b, 2: optional list<bool> l, 3: optional set<bool> s, 4: optional map<bool, bool> m
+        5: optional list<Flag> fl, 6: optional map<string, bool> mb, 7: optional i8 n
+    }
+""")
+).named("Flags")
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "value"),
+    [
+        ("02 0001 01", "b", True),
+        ("02 0001 02", "b", False),
+        ("02 0001 ff", "b", False),
+        ("0f 0002 02 00000004 01 02 00 ff", "l", [True, False, False, False]),
+        ("0e 0003 02 00000002 80 01", "s", [False, True]),
+        ("0d 0004 02 02 00000002 01 03 02 01", "m", {True: False, False: True}),
+        ("0f 0005 0c 00000002 02 0001 07 00 02 0001 01 00", "fl", [False, True]),
+        ("0d 0006 0b 02 00000001 00000001 61 02", "mb", {"a": False}),
+    ],
+)
+def test_a_bool_is_true_if_it_is_1(data: str, field: str, value: object) -> None:
+    # The number behind it would be changed too if more than the bools were touched.
+    held = decode(FLAGS, bytes.fromhex(data + "03 0007 02 00"))
+    found = getattr(held, field)
+    assert ([flag.b for flag in found] if field == "fl" else found) == value
+    assert held.n == 2
+
+
+def test_an_odd_bool_excuses_nothing_behind_it() -> None:
+    for rest in ("", "0b 0009 7fffffff 00", "63 0009 00", "0f 0002 02 00000009 01 00"):
+        with pytest.raises(WireError):
+            decode(FLAGS, bytes.fromhex("02 0001 02" + rest))
+
+
 @given(alls, st.data())
 def test_no_part_of_a_struct_is_taken_for_all_of_it(value, data):
     encoded = encode(value)

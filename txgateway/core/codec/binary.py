@@ -60,7 +60,7 @@ def decode(cls: type[T], data: bytes) -> T:
 
     :raises WireError: these bytes are not such a struct, or a required field is missing.
     """
-    walk(cls.__walk__, data)
+    data = walk(cls.__walk__, data)
     value: T = TCyBinaryProtocol(TCyMemoryBuffer(data, len(data))).read_struct(cls.__blank__())
     if cls.__missing__ is not None:
         missing = cls.__missing__(value)

@@ -33,7 +33,7 @@ from ..descriptor import (
     Value,
 )
 from ..errors import Diagnostic, IdlError
-from .walking import Walker, list_of, map_of, string, struct_of
+from .walking import Walker, boolean, list_of, map_of, string, struct_of
 from .wire_type import BINARY, BOOL, DOUBLE, I8, I16, I32, I64, LIST, MAP, SET, STRING, STRUCT, WIDTHS
 
 _SCALARS = {
@@ -478,6 +478,8 @@ def inner_structs(declared: Type) -> Iterator[TypeName]:
 def _step(wire: _Wire) -> int | Walker:
     if wire.walker is string:
         return 0
+    if wire.kind == BOOL:
+        return boolean
     return wire.walker or 3 + WIDTHS[wire.kind]
 
 

@@ -18,7 +18,7 @@ import struct
 from collections.abc import Callable, Mapping
 
 from ..errors import WireError
-from .wire_type import LIST, MAP, SET, STOP, STRING, STRUCT, WIDTHS
+from .wire_type import BOOL, LIST, MAP, SET, STOP, STRING, STRUCT, WIDTHS
 
 Walker = Callable[[bytes, int, int], int]
 
@@ -29,12 +29,50 @@ _unsigned = struct.Struct(">I").unpack_from
 _signed_id = struct.Struct(">xh").unpack_from
 
 
-def walk(walker: Walker, data: bytes) -> int:
-    """The offset behind the struct at the beginning of ``data``; raises WireError if there is no such struct."""
+# A bool is true if it is 1, as Kitex reads it; to thriftpy2 it is if it is not 0.
+_AS_KITEX_READS = bytes(byte == 1 for byte in range(256))
+
+
+class _OddBool(Exception):
+    """A bool that is neither 0 nor 1."""
+
+
+class _Mending(bytes):
+    """The data once more, and beside it a copy in which such bools are put right as they are found."""
+
+    copy: bytearray
+
+
+def walk(walker: Walker, data: bytes) -> bytes:
+    """Looks through the struct at the beginning of ``data``, and gives the bytes to be decoded.
+
+    They are the data itself, unless a bool in it is neither 0 nor 1.
+
+    :raises WireError: there is no such struct.
+    """
     try:
-        return walker(data, 0, DEPTH)
+        try:
+            walker(data, 0, DEPTH)
+        except _OddBool:
+            mending = _Mending(data)
+            mending.copy = bytearray(data)
+            walker(mending, 0, DEPTH)
+            return bytes(mending.copy)
     except (IndexError, struct.error):
         raise WireError("the bytes end inside a struct") from None
+    return data
+
+
+def _mend(data: bytes, start: int, end: int) -> None:
+    if not isinstance(data, _Mending):
+        raise _OddBool
+    data.copy[start:end] = data.copy[start:end].translate(_AS_KITEX_READS)
+
+
+def boolean(data: bytes, at: int, depth: int) -> int:
+    if data[at] > 1:
+        _mend(data, at, at + 1)
+    return at + 1
 
 
 def string(data: bytes, at: int, depth: int) -> int:
@@ -86,7 +124,10 @@ def list_of(kind: int, walker: Walker | None) -> Walker:
             raise WireError("the elements of a list are not of the type that the IDL says")
         at += 5
         if walker is None:
-            return at + count * width
+            end = at + count * width
+            if kind == BOOL and data[at:end].translate(None, b"\0\1"):
+                _mend(data, at, end)
+            return end
         for _ in range(count):
             at = walker(data, at, depth - 1)
         return at
@@ -115,6 +156,8 @@ def map_of(key: int, key_walker: Walker | None, value: int, value_walker: Walker
 
 
 def _fixed(kind: int) -> Walker:
+    if kind == BOOL:
+        return boolean
     width = WIDTHS[kind]
 
     def step(data: bytes, at: int, depth: int) -> int:
