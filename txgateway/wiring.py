@@ -210,6 +210,7 @@ class GatewayService(Service):
         registry: Registry = self._static
         if self._etcd is not None and service not in self._static.services:
             registry = self._etcd
+        health = self._settings.health
         upstream = Upstream(
             service,
             self._reactor,
@@ -220,7 +221,7 @@ class GatewayService(Service):
             ),
             Random(),
             _governance(self._settings),
-            self._make_checks if self._settings.health.check or service in self._settings.health.check_methods else None,
+            self._make_checks if health.check or service in health.check_methods else None,
         )
         return upstream, registry.watch(service, upstream.update)
 
