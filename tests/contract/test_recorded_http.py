@@ -9,13 +9,17 @@ import pytest
 
 from tests.recorded import http
 from tests.vectors import RECORDED, outcome, run
+from txgateway.net.http import http_servers
+
+http_servers.load()
 
 FAMILIES = sorted(file.stem for file in (RECORDED / "http").glob("*.json"))
 
 
+@pytest.mark.parametrize("server", list(http_servers))
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_gateway_does_what_was_recorded(family):
-    cases = [case for case in http.cases(RECORDED / "http") if case.id.startswith(f"{family}/")]
+def test_the_gateway_does_what_was_recorded(family, server):
+    cases = [case for case in http.cases(RECORDED / "http", server) if case.id.startswith(f"{family}/")]
     mismatches = {case.id: mismatch for case in cases if (mismatch := outcome(case)) is not None}
     assert cases
     assert mismatches.keys() == http.DIFFER & {case.id for case in cases}, "\n".join(map(str, mismatches.items()))

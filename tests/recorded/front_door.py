@@ -18,9 +18,10 @@ from txgateway.core.message import Call, MessageType, Reply, Response
 from txgateway.filters import compose
 from txgateway.filters.rescue import rescue
 from txgateway.gateway import Gateway
-from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers
-from txgateway.net.http.klein_server import KleinServer
+from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from txgateway.testing import Answer, ScriptedServer
+
+http_servers.load()
 
 _CLIENT = IPv4Address("TCP", "127.0.0.1", 40000)
 
@@ -29,10 +30,12 @@ _CLIENT = IPv4Address("TCP", "127.0.0.1", 40000)
 class FrontDoor:
     """A gateway with one scripted Thrift server behind it.
 
+    :ivar http: the name of the HTTP server.
     :ivar server: what it got is in ``server.received``.
     """
 
     mapping: Mapping
+    http: str = "httptools"
     server: ScriptedServer = field(factory=ScriptedServer)
     _factory: Any = None
 
@@ -41,7 +44,7 @@ class FrontDoor:
         routes = [HttpRoute(route.verb, route.path) for route in self.mapping.routes]
         handlers = PublicHandlers(compose([rescue], gateway.handle), compose([rescue], gateway.handle_generic), routes)
         endpoint = _Captured()
-        ensureDeferred(KleinServer(handlers, HttpLimits(), Clock()).listen([endpoint]))
+        ensureDeferred(http_servers[self.http](handlers, HttpLimits(), Clock()).listen([endpoint]))
         self._factory = endpoint.factory
 
     def answers(self, answer: Answer, framing: type[Framing] = Framed) -> None:

@@ -35,11 +35,11 @@ EMPTY = {"kind": "result", "result_hex": "0c00000000"}
 DIFFER = frozenset({"validate/phone_fail"})
 
 
-def cases(folder: Path) -> Iterator[Case]:
-    """Each against the gateway in memory."""
+def cases(folder: Path, server: str = "httptools") -> Iterator[Case]:
+    """Each against the gateway in memory, behind this HTTP server."""
     for file in sorted(folder.glob("*.json")):
         try:
-            found = [Case(case.name, partial(_run, case)) for case in recorded(file)]
+            found = [Case(case.name, partial(_run, case, server)) for case in recorded(file)]
         except Exception as error:  # Whatever is wrong with it, the other files count.
             found = [Case(file.name, partial(Mismatch, "a file of cases", repr(error)))]
         yield from found
@@ -136,13 +136,13 @@ def judge(case: Recorded, got: Outcome | Refused) -> Mismatch | None:
 # In memory
 
 
-def _run(case: Recorded) -> Mismatch | None:
-    return judge(case, _play(case))
+def _run(case: Recorded, server: str) -> Mismatch | None:
+    return judge(case, _play(case, server))
 
 
-def _play(case: Recorded) -> Outcome | Refused:
+def _play(case: Recorded, server: str) -> Outcome | Refused:
     try:
-        door = _front_door(case.folder, case.idl, case.legacy)
+        door = _front_door(case.folder, case.idl, case.legacy, server)
     except IdlError as error:
         return Refused(str(error))
     framing = Framed if case.framed else TTHeader
@@ -152,12 +152,12 @@ def _play(case: Recorded) -> Outcome | Refused:
 
 
 @cache
-def _front_door(folder: Path, idl: str, legacy: bool) -> FrontDoor:
+def _front_door(folder: Path, idl: str, legacy: bool, server: str) -> FrontDoor:
     loaded = load(idl, lambda path: (folder / path).read_text())
     service = compile_service(Path(idl).stem, loaded.schema, MappingSettings(legacy=legacy))
     mapping, refused = join([service])
     assert not refused
-    return FrontDoor(mapping)
+    return FrontDoor(mapping, server)
 
 
 def _answer(reply: dict[str, Any], framing: type[Framing]) -> Answer:
