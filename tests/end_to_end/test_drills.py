@@ -176,6 +176,19 @@ def test_a_flapping_instance_fails_nobody_and_is_used_whenever_it_is_there(run, 
     assert not gateway.tracebacks
 
 
+def test_a_hanging_instance_is_found_out_by_its_checks_before_anybody_calls_it(run, gateway_before):
+    hangs, lives = run(SlowBook, 0.0), run(SlowBook, 0.0)
+    checks = 'check_methods = { book = "queryBook" }, check_interval = 0.1, check_timeout = 0.3'
+    gateway = gateway_before(f"health = {{ {checks} }}", hangs.port, lives.port)
+    hangs.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: line_of(gateway, hangs.port)["state"] == "ejected")
+    assert line_of(gateway, hangs.port)["last_error"]["what"] == "check failed"
+    assert [gateway.get(BOOK).status for _ in range(50)] == [200] * 50
+    hangs.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: line_of(gateway, hangs.port)["state"] == "live")
+    assert [gateway.get(BOOK).status for _ in range(10)] == [200] * 10
+
+
 class Etcd:
     """Instances written by hand, so that they change when the test says."""
 
