@@ -205,6 +205,9 @@ class LifecycleSettings:
     drain_timeout: float = _setting(
         10.0, _number(0, 600, "seconds"), "at a stop, running requests get this long to end"
     )
+    workers: int = _setting(
+        0, _whole(0, 256, "a whole number"), "processes that serve; 0: this one alone, without any to look after it"
+    )
 
 
 @frozen

@@ -10,6 +10,7 @@ from twisted.python import usage
 
 from .config import ConfigError, Settings, merge, read_settings
 from .net.termination import exit_cleanly_on_sigterm
+from .supervisor import build_workers
 from .wiring import build_gateway
 
 
@@ -24,7 +25,7 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tables: dict[str, dict[str, Any]] = {"http": {}, "mapping": {}, "discovery": {}}
+        self._tables: dict[str, dict[str, Any]] = {"http": {}, "mapping": {}, "discovery": {}, "lifecycle": {}}
         self._config: str | None = None
         self.settings = Settings()
 
@@ -64,9 +65,17 @@ class Options(usage.Options):
         """Which HTTP server serves the public port [default: httptools; the other: klein]."""
         self._tables["http"]["server"] = server
 
+    def opt_workers(self, count: str) -> None:
+        """Processes that serve the public port [default: 0, this one alone]."""
+        self._tables["lifecycle"]["workers"] = int(count) if count.isdecimal() else count
+
+    def read_settings(self) -> Settings:
+        """The settings as file and command line say them now; raises ConfigError."""
+        return merge(self._file_settings(), self._tables)
+
     def postOptions(self) -> None:
         try:
-            self.settings = merge(self._file_settings(), self._tables)
+            self.settings = self.read_settings()
         except ConfigError as error:
             raise usage.UsageError(str(error)) from None
         if not self.settings.mapping.idl:
@@ -90,6 +99,8 @@ def makeService(options: Options) -> Service:
 
     exit_cleanly_on_sigterm(reactor)
     try:
+        if options.settings.lifecycle.workers:
+            return build_workers(options.read_settings, reactor)
         return build_gateway(options.settings, reactor)
     except ConfigError as error:
         raise SystemExit(f"tgw: {error}") from None

@@ -56,17 +56,24 @@ log = Logger()
 CLOSE_WITHIN = 5.0
 
 
-def build_gateway(settings: Settings, reactor: Any) -> GatewayService:
+def build_gateway(settings: Settings, reactor: Any, listen_on: list[Any] | None = None) -> GatewayService:
     """The gateway as one Twisted service; nothing listens before it is started.
 
     Raises ConfigError for a setting that names what there is not.
+
+    :param listen_on: the endpoints of the public port, where they are not those of the settings.
     """
+    check_names(settings)
+    return GatewayService(settings, reactor, listen_on)
+
+
+def check_names(settings: Settings) -> None:
+    """Raises ConfigError for a setting that names what there is not."""
     for kind in (balancers, framings, registries, http_servers):
         kind.load()
     _known("http.server", settings.http.server, http_servers)
     _known("upstream.balancer", settings.upstream.balancer, balancers)
     _known("upstream.transport", settings.upstream.transport, framings)
-    return GatewayService(settings, reactor)
 
 
 def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> list[Filter]:
@@ -111,11 +118,11 @@ class GatewayService(Service):
 
     name = "tgw"
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(self, settings: Settings, reactor: Any, listen_on: list[Any] | None = None) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._listen_on = _endpoints("http.listen", settings.http.listen, reactor)
-        self._admin_on = _endpoints("http.admin", settings.http.admin, reactor)
+        self._listen_on = listen_on or endpoints_from("http.listen", settings.http.listen, reactor)
+        self._admin_on = endpoints_from("http.admin", settings.http.admin, reactor)
         self._static = _static_registry(settings.discovery, reactor)
         self._etcd = _etcd_registry(settings.discovery, reactor)
         self._policies = _policies(settings)
@@ -127,7 +134,7 @@ class GatewayService(Service):
         filters = public_filters(settings, reactor, self._in_flight)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
-        self._limits = _http_limits(settings.http)
+        self._limits = http_limits(settings.http)
         self.public = http_servers[settings.http.server](self._handlers(), self._limits, reactor)
         self._admin_ports: list[Any] = []
 
@@ -172,13 +179,13 @@ class GatewayService(Service):
         return PublicHandlers(self._route, self._generic, routes)
 
     async def _listen(self) -> None:
-        site = web_site(admin_app(self._pages()), self._limits)
+        site = web_site(admin_app(self.pages), self._limits)
         for endpoint in self._admin_on:
             self._admin_ports.append(await endpoint.listen(site))
         await self.public.listen(self._listen_on)
         for what, addresses in (("admin", self.admin_addresses), ("public", self.public.addresses)):
             for address in addresses:
-                log.info("{what} port: {address}", what=what, address=_describe(address))
+                log.info("{what} port: {address}", what=what, address=describe_address(address))
 
     @property
     def admin_addresses(self) -> list[Any]:
@@ -236,7 +243,8 @@ class GatewayService(Service):
 
     # What the admin port shows
 
-    def _pages(self) -> AdminPages:
+    @property
+    def pages(self) -> AdminPages:
         return AdminPages(self._health, self._ready, self._services, self._routes)
 
     def _health(self) -> dict[str, Any]:
@@ -282,7 +290,7 @@ class GatewayService(Service):
         return self._etcd is None or self._etcd.ready
 
 
-def _http_limits(settings: HttpSettings) -> HttpLimits:
+def http_limits(settings: HttpSettings) -> HttpLimits:
     return HttpLimits(
         body=settings.max_body,
         idle=settings.idle_timeout,
@@ -386,14 +394,14 @@ def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> Registry | None
         raise ConfigError(f"discovery: {error}") from None
 
 
-def _endpoints(setting: str, texts: tuple[str, ...], reactor: Any) -> list[Any]:
+def endpoints_from(setting: str, texts: tuple[str, ...], reactor: Any) -> list[Any]:
     try:
         return [serverFromString(reactor, text) for text in texts]
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ConfigError(f"{setting}: {', '.join(texts)}: not a Twisted endpoint string ({error})") from None
 
 
-def _describe(address: IAddress) -> str:
+def describe_address(address: IAddress) -> str:
     if isinstance(address, IPv4Address | IPv6Address):
         return f"{address.host}:{address.port}"
     return str(address)

@@ -9,9 +9,12 @@ import orjson
 from attrs import frozen
 from klein import Klein
 from klein.resource import KleinResource
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.web.server import Request
 
-Status = Callable[[], dict[str, Any]]
+Page = dict[str, Any]
+# Where several processes have to be asked, the page comes later.
+Status = Callable[[], Page | Deferred[Page]]
 
 
 @frozen
@@ -33,27 +36,33 @@ def admin_app(pages: AdminPages) -> KleinResource:
     app = Klein()
 
     @app.route("/healthz", methods=["GET"])
-    def healthz(request: Request) -> bytes:
-        return _json(request, pages.health())
+    def healthz(request: Request) -> Deferred[bytes]:
+        return _json(request, pages.health)
 
     @app.route("/readyz", methods=["GET"])
-    def readyz(request: Request) -> bytes:
-        page = pages.ready()
-        if not page["ready"]:
-            request.setResponseCode(503)
-        return _json(request, page)
+    def readyz(request: Request) -> Deferred[bytes]:
+        def set_status(page: Page) -> Page:
+            if not page["ready"]:
+                request.setResponseCode(503)
+            return page
+
+        return _json(request, lambda: maybeDeferred(pages.ready).addCallback(set_status))
 
     @app.route("/services", methods=["GET"])
-    def services(request: Request) -> bytes:
-        return _json(request, pages.services())
+    def services(request: Request) -> Deferred[bytes]:
+        return _json(request, pages.services)
 
     @app.route("/routes", methods=["GET"])
-    def routes(request: Request) -> bytes:
-        return _json(request, pages.routes())
+    def routes(request: Request) -> Deferred[bytes]:
+        return _json(request, pages.routes)
 
     return app.resource()
 
 
-def _json(request: Request, page: dict[str, Any]) -> bytes:
+def _json(request: Request, status: Status) -> Deferred[bytes]:
     request.setHeader(b"content-type", b"application/json")
+    return maybeDeferred(status).addCallback(_dumps)
+
+
+def _dumps(page: Page) -> bytes:
     return orjson.dumps(page, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,122 @@
+"""Builds the process that owns the workers: their sockets, and one admin port for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import asdict, evolve
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+
+from .config import ConfigError, Settings
+from .core import worker_pages
+from .net.admin import AdminPages, admin_app
+from .net.http.klein_server import web_site
+from .net.listening import Listening, bind
+from .net.workers import Page, WorkerCommand, Workers
+from .wiring import CLOSE_WITHIN, check_names, describe_address, endpoints_from, http_limits
+
+log = Logger()
+
+
+def build_workers(read_settings: Callable[[], Settings], reactor: Any) -> MultiService:
+    """So many gateways as the settings say, on the same sockets, as one service.
+
+    :param read_settings: is asked again for each new worker, so that replacing them all
+        takes over a changed file; raises ConfigError.
+    """
+    settings = read_settings()
+    check_names(settings)
+    return _Supervisor(_Known(settings, read_settings), reactor)
+
+
+class _Known:
+    """The settings, or the last good ones where the file has become wrong."""
+
+    def __init__(self, settings: Settings, read_settings: Callable[[], Settings]) -> None:
+        self.settings = settings
+        self._read = read_settings
+
+    def job(self) -> Page:
+        try:
+            self.settings = self._read()
+        except ConfigError as error:
+            log.error("the settings stay as they were: {error}", error=error)
+        # The admin port is ours.
+        worker = evolve(self.settings, http=evolve(self.settings.http, admin=()))
+        return {"settings": asdict(worker)}
+
+
+class _Supervisor(MultiService):
+    """Binds before anything else, so that a port that is taken ends the program with the reason."""
+
+    def __init__(self, known: _Known, reactor: Any) -> None:
+        super().__init__()
+        self.setName("tgw")
+        self._known = known
+        self._reactor = reactor
+        self._admin_on = endpoints_from("http.admin", known.settings.http.admin, reactor)
+        self.workers: Workers
+
+    def startService(self) -> None:
+        settings = self._known.settings
+        sockets = self._bind(settings)
+        stop_within = settings.lifecycle.drain_timeout + 2 * CLOSE_WITHIN
+        self.workers = Workers(
+            self._reactor, settings.lifecycle.workers, WorkerCommand(self._known.job, stop_within), sockets
+        )
+        self.workers.setServiceParent(self)
+        pages = admin_app(self._pages(self.workers))
+        for endpoint in self._admin_on:
+            _AdminPort(endpoint, web_site(pages, http_limits(settings.http))).setServiceParent(self)
+        for each in sockets:
+            _say("public", each.address)
+        super().startService()
+
+    def _bind(self, settings: Settings) -> list[Listening]:
+        try:
+            return bind(self._reactor, settings.http.listen)
+        except OSError as error:
+            raise SystemExit(f"tgw: http.listen: {error}") from None
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise SystemExit(f"tgw: http.listen: not a Twisted endpoint string ({error})") from None
+
+    def _pages(self, workers: Workers) -> AdminPages:
+        def page(name: str, join: Callable[[Any], Page]) -> Callable[[], Deferred[Page]]:
+            return lambda: workers.ask(name).addCallback(join)
+
+        return AdminPages(
+            page("health", worker_pages.health),
+            page("ready", worker_pages.ready),
+            page("services", worker_pages.services),
+            page("routes", worker_pages.first),
+        )
+
+
+class _AdminPort(Service):
+    def __init__(self, endpoint: Any, site: Any) -> None:
+        self._endpoint = endpoint
+        self._site = site
+        self._port: Any = None
+
+    def startService(self) -> None:
+        super().startService()
+        failures: list[Any] = []
+        self._endpoint.listen(self._site).addCallbacks(self._listens, failures.append)
+        if failures:
+            raise SystemExit(f"tgw: http.admin: {failures[0].getErrorMessage()}")
+
+    def stopService(self) -> Any:
+        super().stopService()
+        return self._port and self._port.stopListening()
+
+    def _listens(self, port: Any) -> None:
+        self._port = port
+        _say("admin", port.getHost())
+
+
+def _say(what: str, address: IAddress) -> None:
+    log.info("{what} port: {address}", what=what, address=describe_address(address))

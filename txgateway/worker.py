@@ -1,0 +1,88 @@
+"""One worker of several, as ``net/workers.py`` runs it: told by its standard input what to serve."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.protocol import connectionDone
+from twisted.logger import FileLogObserver, LogEvent, formatEventAsClassicLogText, globalLogBeginner
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+
+
+class Control(LineReceiver):
+    """The first line says what to serve; each further one asks for an admin page; the end says that it is over."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = 1024 * 1024
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._service: Any = None
+
+    def lineReceived(self, line: bytes) -> None:
+        message = json.loads(line)
+        if self._service is None:
+            self._serve(message)
+        else:
+            page = getattr(self._service.pages, message["page"])()
+            self._say({"id": message["id"], "page": page})
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        stop(self._reactor)
+
+    def _serve(self, job: dict[str, Any]) -> None:
+        from .config import Settings, merge
+        from .net.listening import Adopted
+        from .wiring import build_gateway
+
+        endpoints = [Adopted(self._reactor, each["text"], each["descriptor"]) for each in job["listen"]]
+        self._service = build_gateway(merge(Settings(), job["settings"]), self._reactor, endpoints)
+        try:
+            self._service.startService()
+        except SystemExit as error:
+            print(error, flush=True)
+            os._exit(1)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._service.stopService)
+        self._say({"serves": True})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self.sendLine(json.dumps(message).encode())
+
+
+def stop(reactor: Any) -> None:
+    # Asked again while it stops, it says that it does not run.
+    with suppress(ReactorNotRunning):
+        reactor.stop()
+
+
+def main() -> None:
+    if sys.platform.startswith("linux"):
+        from .net.reactor import install
+
+        install()
+    from twisted.internet import reactor
+    from twisted.internet.stdio import StandardIO
+
+    from .net.workers import ANSWERS
+
+    def text(event: LogEvent) -> str | None:
+        # The process that reads this adds the time and our number.
+        return formatEventAsClassicLogText(event, lambda _: "-")
+
+    globalLogBeginner.beginLoggingTo([FileLogObserver(sys.stdout, text)], redirectStandardIO=False)
+    # Control-C reaches all processes of a terminal; the one that owns us says when to stop.
+    reactor.callWhenRunning(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    reactor.callWhenRunning(signal.signal, signal.SIGTERM, lambda number, frame: reactor.callFromThread(stop, reactor))
+    reactor.callWhenRunning(StandardIO, Control(reactor), 0, ANSWERS)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
