@@ -1,0 +1,96 @@
+"""``tgw services`` against an admin port that says what the test says."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from txgateway.cli import main
+from txgateway.testing import free_port
+
+LIVE = {"address": "10.0.0.1:9000", "weight": 10, "tags": {"zone": "a", "lane": "[blue]"}, "state": "live"}
+LIVE |= {"calls": 7, "in_flight": 1, "idle": 2, "cost_ms": 12.34, "breaker": None, "last_error": None}
+EJECTED = {**LIVE, "address": "10.0.0.2:9000", "state": "ejected", "tags": {}, "cost_ms": None}
+EJECTED["last_error"] = {"what": "timed out", "seconds_ago": 3.2}
+# One that left has no more than this.
+DRAINING = {"address": "10.0.0.3:9000", "weight": 1, "tags": {}, "calls": 1, "in_flight": 1, "idle": 0}
+DRAINING["state"] = "draining"
+
+
+@pytest.fixture
+def admin() -> Iterator[Callable[[Any], str]]:
+    """A function that serves a page and gives the address of its server."""
+    servers: list[http.server.HTTPServer] = []
+
+    def serve(page: Any, status: int = 200) -> str:
+        class Page(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                found = self.path == "/services"
+                self.send_response(status if found else 404)
+                self.end_headers()
+                self.wfile.write(page if isinstance(page, bytes) else json.dumps(page).encode())
+
+            def log_message(self, *_: Any) -> None:
+                """Tests are quiet."""
+
+        servers.append(http.server.HTTPServer(("127.0.0.1", 0), Page))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["services", *arguments])
+
+
+def test_a_line_for_each_instance(admin):
+    result = run("--admin", admin({"services": {"book": [LIVE, EJECTED, DRAINING], "alpha": [LIVE]}}))
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert lines == [
+        "Service Instance Weight State Calls In flight Idle Cost Last error Tags",
+        "alpha 10.0.0.1:9000 10 live 7 1 2 12.3 ms lane=[blue] zone=a",
+        "book 10.0.0.1:9000 10 live 7 1 2 12.3 ms lane=[blue] zone=a",
+        "book 10.0.0.2:9000 10 ejected 7 1 2 timed out, 3 s ago",
+        "book 10.0.0.3:9000 1 draining 1 1 0",
+    ]
+
+
+@pytest.mark.parametrize("lines", [[], [EJECTED], [DRAINING]])
+def test_a_service_without_a_live_instance_is_status_1(admin, lines):
+    url = admin({"services": {"book": lines, "well": [LIVE]}})
+    assert run("--admin", url).exit_code == 1
+    assert run("--admin", url, "well").exit_code == 0
+    assert run("--admin", url, "unheard-of").exit_code == 1
+
+
+def test_the_same_as_json(admin):
+    result = run("--admin", admin({"services": {"book": [LIVE]}}), "--format", "json")
+    assert json.loads(result.output) == {"book": [LIVE]}
+
+
+@pytest.mark.parametrize(
+    ("page", "status", "said"),
+    [(b"no JSON", 200, "shows no services"), ({"up": 1}, 200, "shows no services"), (b"", 404, "answers with 404")],
+)
+def test_what_is_no_admin_port_is_named(admin, page, status, said):
+    result = run("--admin", admin(page, status))
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_gateway_that_is_not_there_is_named():
+    result = run("--admin", f"http://127.0.0.1:{free_port()}")
+    assert result.exit_code == 1
+    assert "refused" in result.output
