@@ -228,6 +228,25 @@ def test_of_several_services_the_named_one_is_asked(method: str, isn: str | None
         assert both.read(message).call() == answer
 
 
+def test_who_names_no_service_can_be_refused(dispatcher: Dispatcher) -> None:
+    strict = dispatcher.named_only()
+    named = request("ping", [])._replace(info=Info({"isn": "Shop"}))
+    assert strict.read(named).operation.method.name == "ping"
+    for info in (None, Info(), Info({"isn": ""})):
+        unnamed = request("ping", [])._replace(info=info)
+        assert refusal(strict, unnamed) == ApplicationError(20, "no service is named for ping")
+        with pytest.raises(Refusal) as refused:
+            strict.read(unnamed._replace(type=MessageType.ONEWAY))
+        assert refused.value.reply is None
+
+
+def test_a_checksum_is_answered_with_one(dispatcher: Dispatcher) -> None:
+    summed = request("nope", [])._replace(info=Info({"crc32c": "6ebaf695"}))
+    with pytest.raises(Refusal) as refused:
+        dispatcher.read(summed)
+    assert refused.value.reply is not None and refused.value.reply.info == Info({"crc32c": ""}, {22: "3"})
+
+
 def test_two_services_of_one_name_are_an_error() -> None:
     one = Interface(load("a.thrift", lambda path: "service A { void ping() }").schema).bind(Both("A"))
     with pytest.raises(ValueError, match="two services are called A"):

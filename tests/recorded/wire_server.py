@@ -117,6 +117,8 @@ class WireServer:
         dispatcher = wire.bind(Wire(wire.types, self.clock, name))
         if several:
             dispatcher = dispatcher.beside(other.bind(Other(f"{kind}-other")))
+        if kind == "strict":
+            dispatcher = dispatcher.named_only()
         self.interface: Interface = wire
         self.server = ThriftServer(dispatcher, self.clock, LIMITS.get(kind, ServerLimits()))
         client: Any = Protocol()

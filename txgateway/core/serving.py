@@ -17,7 +17,7 @@ from .codec.structs import Structs, ThriftStruct, attribute
 from .descriptor import Method, Schema, Service, StructKind, StructType
 from .errors import WireError
 from .framing import Info, Message
-from .framing.ttheader import CLOSING, IDL_SERVICE, Key
+from .framing.ttheader import CHECKSUM, CLOSING, IDL_SERVICE, Key
 from .message import MessageType
 from .metainfo import Metainfo
 
@@ -193,9 +193,12 @@ class Dispatcher:
     not here or lacks the method, from the only one that has it.
     """
 
-    def __init__(self, services: Mapping[str, Operations]) -> None:
-        """:param services: by their names in the IDL; the first one comes first where nobody is named."""
+    def __init__(self, services: Mapping[str, Operations], *, named_only: bool = False) -> None:
+        """:param services: by their names in the IDL; the first one comes first where nobody is named.
+        :param named_only: refuse who names none.
+        """
         self._services = services
+        self._named_only = named_only
         holders: dict[bytes, list[Operation]] = {}
         for operations in services.values():
             for name, operation in operations.items():
@@ -211,7 +214,11 @@ class Dispatcher:
                 if name in services:
                     raise ValueError(f"two services are called {name}")
                 services[name] = operations
-        return Dispatcher(services)
+        return Dispatcher(services, named_only=self._named_only)
+
+    def named_only(self) -> Dispatcher:
+        """The same services, for those alone who name one: nobody over another transport than TTHeader can."""
+        return Dispatcher(self._services, named_only=True)
 
     def read(self, request: Message) -> Invocation:
         """
@@ -221,12 +228,11 @@ class Dispatcher:
         if request.type not in (MessageType.CALL, MessageType.ONEWAY):
             raise WireError(f"a message of type {request.type.name} where a request was due")
         name = request.method.decode("utf-8", "replace")
+        if self._named_only and not _wanted(request):
+            raise _unknown(request, Kind.UNKNOWN_SERVICE, f"no service is named for {name}")
         operation = self._find(request)
         if operation is None:
-            # Who sends a oneway message reads no reply, and might take one for that to its next call.
-            if request.type is MessageType.ONEWAY:
-                raise Refusal(None)
-            raise Refusal(refusal_of(request, Kind.UNKNOWN_METHOD, f"unknown method {name}"))
+            raise _unknown(request, Kind.UNKNOWN_METHOD, f"unknown method {name}")
         try:
             return Invocation(operation, request, operation.read(request.payload))
         except WireError as error:
@@ -235,7 +241,7 @@ class Dispatcher:
             raise Refusal(refusal_of(request, Kind.PROTOCOL_ERROR, f"the arguments of {name}: {error}")) from None
 
     def _find(self, request: Message) -> Operation | None:
-        wanted = request.info.strings.get(IDL_SERVICE) if request.info else None
+        wanted = _wanted(request)
         if not wanted:
             return self._first.get(request.method)
         return self._services.get(wanted, {}).get(request.method) or self._only.get(request.method)
@@ -294,15 +300,34 @@ class Interface:
         )
 
 
+def _wanted(request: Message) -> str:
+    """The service that the request names; empty if it names none."""
+    return request.info.strings.get(IDL_SERVICE, "") if request.info else ""
+
+
+def _unknown(request: Message, kind: Kind, text: str) -> Refusal:
+    # Who sends a oneway message reads no reply, and might take one for that to its next call.
+    return Refusal(None if request.type is MessageType.ONEWAY else refusal_of(request, kind, text))
+
+
 def reply_to(request: Message, payload: bytes, strings: Mapping[str, str] = MappingProxyType({})) -> Message:
-    info = None if request.info is None else Info(strings, {Key.MESSAGE_TYPE: "2"})
+    info = _answering(request.info, strings, "2")
     return Message(MessageType.REPLY, request.method, request.sequence, payload, info)
 
 
 def refusal_of(request: Message, kind: Kind, text: str) -> Message:
     payload = exception.encode(ApplicationError(kind, text))
-    info = None if request.info is None else Info({}, {Key.MESSAGE_TYPE: "3"})
+    info = _answering(request.info, {}, "3")
     return Message(MessageType.EXCEPTION, request.method, request.sequence, payload, info)
+
+
+def _answering(request: Info | None, strings: Mapping[str, str], type_: str) -> Info | None:
+    if request is None:
+        return None
+    if CHECKSUM in request.strings:
+        # Who sends one may want one back.
+        strings = {**strings, CHECKSUM: ""}
+    return Info(strings, {Key.MESSAGE_TYPE: type_})
 
 
 def farewell(reply: Message) -> Message:

@@ -425,6 +425,7 @@ class ThriftService(Service):
     :param registry: where to announce it; None: nowhere. It is not stopped from here.
     :param name: under which it is announced; by default that of the IDL file.
     :param beside: further services on the same port (``Interface.bind``), for callers that name one.
+    :param named_only: refuse callers that name none, as all do that do not speak TTHeader.
     :param grace: seconds from leaving the registry to the end of listening.
     :param finish_within: seconds that running calls get at the end.
     """
@@ -441,12 +442,14 @@ class ThriftService(Service):
         weight: int = DEFAULT_WEIGHT,
         tags: Mapping[str, str] = MappingProxyType({}),
         beside: Iterable[Dispatcher] = (),
+        named_only: bool = False,
         limits: ServerLimits = ServerLimits(),
         grace: float = 1.0,
         finish_within: float = 5.0,
     ) -> None:
         """Raises TypeError if the handler lacks a method."""
-        self.server = ThriftServer(interface.bind(handler).beside(*beside), reactor, limits)
+        dispatcher = interface.bind(handler).beside(*beside)
+        self.server = ThriftServer(dispatcher.named_only() if named_only else dispatcher, reactor, limits)
         self.service_name = name or PurePosixPath(interface.schema.file).stem
         self._reactor = reactor
         self._listen = listen

@@ -164,3 +164,20 @@ def test_a_header_of_200_kilobytes_is_taken() -> None:
     (message,) = TTHeader().feed(TTHeader().frame(PING._replace(info=info)))
     assert message.info is not None
     assert message.info.strings == info.strings
+
+
+@pytest.mark.parametrize("kind", [TTHeader, TTHeaderUnframed, Mux])
+def test_a_checksum_holds_for_all_behind_the_header(kind: type[TTHeader]) -> None:
+    call = Call("demo.wire", b"ping", b"\x06\0\1\x12\x34\0", info={"crc32c": ""})
+    data = kind().frame_call(call, 7, "", 1.0)
+    assert only(kind(), data.hex()).payload == call.payload
+    with pytest.raises(WireError, match="checksum"):
+        only(kind(), data.replace(b"\x12\x34", b"\x12\x35").hex())
+
+
+def test_the_checksum_is_kitexs() -> None:
+    data = TTHeader().frame(PING._replace(sequence=415, info=Info({"crc32c": ""})))
+    assert b"6ebaf695" in data
+    assert only(TTHeader(), data.replace(b"6ebaf695", b"6EBAF695").hex()).method == b"ping"
+    with pytest.raises(WireError, match="checksum"):
+        only(TTHeader(), data.replace(b"6ebaf695", b"00000000").hex())

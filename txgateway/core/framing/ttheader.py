@@ -10,6 +10,8 @@ from math import ceil, inf
 from types import MappingProxyType
 from typing import ClassVar, TypeVar
 
+import google_crc32c
+
 from ..errors import WireError
 from ..message import Call, MessageType
 from . import LIMIT, Data, Framing, Info, Message, framings
@@ -58,6 +60,9 @@ class Key(IntEnum):
 IDL_SERVICE = "isn"
 # In a reply: do not use this connection again.
 CLOSING = "crrst"
+# Eight hexadecimal digits, the CRC-32C of all that stands behind the header. Where it is given
+# it has to be right; to give it, name it with any value.
+CHECKSUM = "crc32c"
 
 
 @framings.register("ttheader")
@@ -83,19 +88,21 @@ class TTHeader(Framing):
 
     def frame(self, message: Message) -> bytes:
         info = message.info or Info()
-        return self._frame(message, _texts(info.strings) + _numbered(info.integers))
+        return self._frame(message, info.strings, _numbered(info.integers))
 
     def frame_call(self, call: Call, sequence: int, caller: str, remaining: float) -> bytes:
         type_ = MessageType.ONEWAY if call.oneway else MessageType.CALL
         sections = _known_of_call(self.inside[0], call.service, call.method, type_, call.idl_service, caller)
         if remaining < inf:
             sections += _numbered({Key.TIMEOUT: str(max(1, ceil(remaining * 1000)))})
-        return self._frame(Message(type_, call.method, sequence, call.payload), sections + _texts(call.info))
+        return self._frame(Message(type_, call.method, sequence, call.payload), call.info, sections)
 
-    def _frame(self, message: Message, sections: bytes) -> bytes:
+    def _frame(self, message: Message, strings: Mapping[str, str], sections: bytes) -> bytes:
         inner = (self._framed if self.inside[1] is Framed else self._buffered).frame(message)
+        if CHECKSUM in strings:
+            strings = {**strings, CHECKSUM: _checksum(inner)}
         # Protocol 0, no transforms.
-        words = b"\0\0" + sections
+        words = b"\0\0" + sections + _texts(strings)
         words += bytes(-len(words) % 4)
         if len(words) // 4 > _MOST_WORDS:
             raise ValueError(f"a TTHeader of {len(words)} bytes, more than its size can say")
@@ -114,6 +121,9 @@ class TTHeader(Framing):
 
     def open(self, data: Data, start: int, end: int) -> Message:
         info = parse_info(data, start, self._behind_header)
+        given = info.strings.get(CHECKSUM)
+        if given is not None and given.lower() != _checksum(data[self._behind_header : end]):
+            raise WireError("a TTHeader whose checksum is not that of the message behind it")
         return self.inner.open(data, self._behind_header, end)._replace(info=info)
 
     def _measure_header(self, data: Data, start: int) -> int:
@@ -206,6 +216,10 @@ def _parse(words: bytes) -> tuple[Mapping[str, str], Mapping[int, str]]:
 # hold what is different each time, and would fill the memory.
 _REMEMBERED = 256
 _parse_again = lru_cache(maxsize=512)(_parse)
+
+
+def _checksum(data: Data) -> str:
+    return f"{google_crc32c.value(bytes(data)):08x}"
 
 
 class _Sections:
