@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import connectionDone
-from twisted.logger import FileLogObserver, LogEvent, formatEventAsClassicLogText, globalLogBeginner
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, formatEventAsClassicLogText, globalLogBeginner
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
@@ -67,16 +67,18 @@ def main() -> None:
         from .net.reactor import install
 
         install()
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
     from twisted.internet.stdio import StandardIO
 
     from .net.workers import ANSWERS
+
+    reactor: Any = installed
 
     def text(event: LogEvent) -> str | None:
         # The process that reads this adds the time and our number.
         return formatEventAsClassicLogText(event, lambda _: "-")
 
-    globalLogBeginner.beginLoggingTo([FileLogObserver(sys.stdout, text)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([cast(ILogObserver, FileLogObserver(sys.stdout, text))], redirectStandardIO=False)
     # Control-C reaches all processes of a terminal; the one that owns us says when to stop.
     reactor.callWhenRunning(signal.signal, signal.SIGINT, signal.SIG_IGN)
     reactor.callWhenRunning(signal.signal, signal.SIGTERM, lambda number, frame: reactor.callFromThread(stop, reactor))

@@ -58,9 +58,13 @@ class WorkerCommand:
 class Worker(ProcessProtocol):
     """One process.
 
+    :ivar pid: its process id.
     :ivar ready: fires once it listens; fails if it ends before.
     :ivar ended: fires once it is gone.
     """
+
+    # Twisted's type has no word of children's descriptors.
+    transport: Any
 
     def __init__(self, job: Page, clock: Any, ended: Callable[[Worker], None]) -> None:
         self.ready: Deferred[None] = Deferred()
@@ -76,18 +80,19 @@ class Worker(ProcessProtocol):
         self._asked: dict[int, Deferred[Page | None]] = {}
         self._number = 0
         self._output = b""
-
-    @property
-    def pid(self) -> int:
-        return self.transport.pid or 0  # type: ignore[union-attr]
+        self.pid = 0
 
     def ask(self, page: str) -> Deferred[Page | None]:
         """What it says; None if it does not in time."""
         self._number += 1
         number = self._number
-        asked = self._asked[number] = Deferred(lambda _: self._asked.pop(number, None))
+        asked: Deferred[Page | None] = Deferred(lambda _: self._forget(number))
+        self._asked[number] = asked
         self._say({"id": number, "page": page})
         return asked.addTimeout(ANSWER_WITHIN, self._clock).addErrback(lambda failure: None)
+
+    def _forget(self, number: int) -> None:
+        self._asked.pop(number, None)
 
     def stop(self, within: float) -> Deferred[None]:
         """End it in an orderly way, or after so many seconds in any."""
@@ -97,6 +102,7 @@ class Worker(ProcessProtocol):
         return self.ended.addCallback(lambda _: timer.cancel() if timer.active() else None)
 
     def connectionMade(self) -> None:
+        self.pid = self.transport.pid
         self._say(self._job)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
@@ -124,7 +130,7 @@ class Worker(ProcessProtocol):
         self.ended.callback(None)
 
     def _say(self, message: Page) -> None:
-        self.transport.writeToChild(0, json.dumps(message).encode() + b"\n")  # type: ignore[union-attr]
+        self.transport.writeToChild(0, json.dumps(message).encode() + b"\n")
 
     def _hear(self, message: Page) -> None:
         if "id" in message:
@@ -137,7 +143,7 @@ class Worker(ProcessProtocol):
 
     def _signal(self, name: str) -> None:
         try:
-            self.transport.signalProcess(name)  # type: ignore[union-attr]
+            self.transport.signalProcess(name)
         except Exception as error:
             log.debug("{pid}: {error}", pid=self.pid, error=error)
 

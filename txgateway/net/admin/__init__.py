@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from attrs import frozen
@@ -46,7 +46,7 @@ def admin_app(pages: AdminPages) -> KleinResource:
                 request.setResponseCode(503)
             return page
 
-        return _json(request, lambda: maybeDeferred(pages.ready).addCallback(set_status))
+        return _json(request, lambda: _ask(pages.ready).addCallback(set_status))
 
     @app.route("/services", methods=["GET"])
     def services(request: Request) -> Deferred[bytes]:
@@ -61,7 +61,11 @@ def admin_app(pages: AdminPages) -> KleinResource:
 
 def _json(request: Request, status: Status) -> Deferred[bytes]:
     request.setHeader(b"content-type", b"application/json")
-    return maybeDeferred(status).addCallback(_dumps)
+    return _ask(status).addCallback(_dumps)
+
+
+def _ask(status: Status) -> Deferred[Page]:
+    return cast("Deferred[Page]", maybeDeferred(status))
 
 
 def _dumps(page: Page) -> bytes:

@@ -299,10 +299,11 @@ class HttpConnection(Protocol):
         """Read on or not, and for how long."""
         if self._lost or self._closing_at is not NEVER:
             return
-        if self._line and not self._paused and not self._clogged and len(self._line) < self._limits.pipeline:
-            if self._held is None and self._turn is None:
-                # The common case: a request runs, there is no hurry, and reading goes on.
-                return
+        full = self._held is not None or len(self._line) >= self._limits.pipeline or self._turn is not None
+        wanted = (full or self._clogged) and not self._deaf
+        if self._line and not wanted and not self._paused:
+            # The common case: a request runs, there is no hurry, and reading goes on.
+            return
         reader = self._reader
         if not self._deaf:
             phase = reader.phase
@@ -312,8 +313,6 @@ class HttpConnection(Protocol):
             if reader.awaited and not self._line:
                 reader.told()
                 self._send(_CONTINUE)
-        full = self._held is not None or len(self._line) >= self._limits.pipeline or self._turn is not None
-        wanted = (full or self._clogged) and not self._deaf
         if wanted != self._paused:
             self._paused = wanted
             (self.transport.pauseProducing if wanted else self.transport.resumeProducing)()
