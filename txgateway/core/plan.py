@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -24,7 +25,8 @@ from .descriptor import (
     StructType,
     TypeName,
 )
-from .errors import BadRequest, StreamingUnsupported, ValidationFailed
+from .enforcement import compile_enforcement
+from .errors import BadRequest, StreamingUnsupported
 from .inputs import PathParameters
 from .message import NO_POLICY, Reply, Request, Response
 from .policy import Policies, Policy
@@ -131,7 +133,7 @@ class Planner:
             wire_name=method.name.encode(),
             oneway=method.oneway,
             bind=refuse_streaming if is_streaming(method) else bind,
-            validate=self._validate(method),
+            validate=self._validate(method, policy),
             encode=encode,
             decode=decode,
             render=render,
@@ -140,22 +142,16 @@ class Planner:
             enveloped=is_enveloped,
         )
 
-    def _validate(self, method: Method) -> Callable[[ThriftStruct], None]:
+    def _validate(self, method: Method, policy: Policy) -> Callable[[ThriftStruct], None]:
         if not method.arguments or not isinstance(method.arguments[0].type, StructType):
             return nothing_to_validate
         found = self._checks(method.arguments[0].type.name)
         if not found:
             return nothing_to_validate
+        observed = partial(self._surroundings.observed, self._service, method.name)
+        enforce = compile_enforcement(policy.validate, found, observed)
         attribute = next(iter(self._structs.arguments(method).__names__))
-
-        def validate(arguments: ThriftStruct) -> None:
-            request = getattr(arguments, attribute)
-            for check in found:
-                failure = check(request)
-                if failure is not None:
-                    raise ValidationFailed(failure.message, field=failure.path, rule=failure.rule)
-
-        return validate
+        return lambda arguments: enforce(getattr(arguments, attribute))
 
     def _checks(self, request: TypeName) -> tuple[Check, ...]:
         """The checks of a request struct, compiled once for all methods that take it."""

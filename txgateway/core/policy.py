@@ -20,6 +20,10 @@ UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION = "unavailable", "timeout", "closed", "e
 # What a call may be repeated for.
 REASONS = (UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION)
 
+# What becomes of a request that fails its rules: refused at the first, refused with all of
+# them, or only noticed.
+FIRST, ALL, OBSERVE = "first", "all", "observe"
+
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)")
 _SOURCE = re.compile(r"(?:header|cookie|query|arg):[!-~]+|ip")
 _TAG = re.compile(r"([^=\s]+)=([!-~]+)")
@@ -56,6 +60,7 @@ class Policy:
     :ivar backoff: the least and the most time before a repetition, by chance.
     :ivar backup_after: when a second call is sent beside one that is not answered.
     :ivar idempotent: to carry a call out twice is the same as once.
+    :ivar validate: what becomes of a request that fails its rules; ``first``, ``all`` or ``observe``.
     :ivar hash_key: where a call's key is found; see ``steering``.
     :ivar subset: where the wanted value of the tag is found, or that value.
     """
@@ -69,6 +74,7 @@ class Policy:
     backoff: tuple[float, float] = (0.0, 0.0)
     backup_after: float = 0.0
     idempotent: bool = False
+    validate: str = FIRST
     hash_key: str = ""
     subset: str = ""
 
@@ -113,6 +119,12 @@ def _tag(text: str) -> str:
     return text
 
 
+def _mode(text: str) -> str:
+    if text not in (FIRST, ALL, OBSERVE):
+        raise ValueError(f"one of {FIRST}, {ALL}, {OBSERVE}")
+    return text
+
+
 def _any(text: str) -> bool:
     if text not in ("any", "none"):
         raise ValueError("any or none")
@@ -127,6 +139,7 @@ POLICIES: dict[str, Callable[[str], Any]] = {
     "retry_on": _reasons,
     "backup_after": duration,
     "idempotent": _flag,
+    "validate": _mode,
     "balancer": str,
     "hash_key": _source,
     "tag": _tag,

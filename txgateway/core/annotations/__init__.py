@@ -10,7 +10,7 @@ is compiled, never at request time.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 from attrs import define, field, frozen
@@ -108,8 +108,20 @@ class Failure(Protocol):
     def rule(self) -> str: ...
 
 
-# A request struct's object to the first failure in it, or None.
-Check = Callable[[Any], Failure | None]
+class Check(Protocol):
+    """What holds rules against a request struct's object.
+
+    :ivar first: gives the first failure, or None.
+    :ivar all: gives every failure, in order.
+    """
+
+    @property
+    def first(self) -> Callable[[Any], Failure | None]: ...
+
+    @property
+    def all(self) -> Callable[[Any], Sequence[Failure]]: ...
+
+
 # Gives for a field the function from its struct's object to its value, None if unset.
 Access = Callable[[Struct, Field], Callable[[Any], Any]]
 
@@ -120,10 +132,12 @@ class Surroundings:
 
     :ivar lines: gives a line of an IDL file, to be shown with a mistake.
     :ivar now: gives the time in nanoseconds since 1970.
+    :ivar observed: is told of a rule that failed and let the request pass: service, method, failure.
     """
 
     lines: Lines = no_lines
     now: Callable[[], int] = lambda: 0
+    observed: Callable[[str, str, Failure], None] = lambda service, method, failure: None
 
 
 NO_SURROUNDINGS = Surroundings()
@@ -163,5 +177,5 @@ def useless_marks(declared: Field) -> Iterator[Diagnostic]:
             yield warning(message, annotation)
 
 
-def warning(message: str, annotation: Annotation) -> Diagnostic:
-    return Diagnostic(message, annotation.position, Severity.WARNING)
+def warning(message: str, annotation: Annotation, hint: str = "") -> Diagnostic:
+    return Diagnostic(message, annotation.position, Severity.WARNING, hint=hint)

@@ -9,5 +9,4 @@ from . import Access, Check, Surroundings, checks
 
 @checks.register(ANNOTATION)
 def compile_check(schema: Schema, root: TypeName, access: Access, surroundings: Surroundings) -> Check | None:
-    validator = compile_validator(schema, root, access, lines=surroundings.lines)
-    return validator and validator.first
+    return compile_validator(schema, root, access, lines=surroundings.lines)
