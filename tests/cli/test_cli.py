@@ -56,6 +56,15 @@ def test_a_good_folder(tmp_path: Path) -> None:
     assert (result.exit_code, result.output) == (0, "2 files, 1 service, 1 route: 0 errors, 0 warnings\n")
 
 
+def test_odd_rules_are_warned_of(tmp_path: Path) -> None:
+    rule = 'struct R { 1: i32 a (api.query="a", api.vd="$>5&&$<3") }'
+    result = run("check", write(tmp_path, shop=f'{rule}\nservice S {{ R get(1: R r) (api.get="/x") }}\n'))
+    assert result.exit_code == 0
+    assert result.output.startswith(
+        f"{tmp_path}/shop.thrift:1:45: warning: the rule of R.a: no value can meet this rule\n    {rule}\n"
+    )
+
+
 def test_errors_and_warnings_are_shown_with_their_lines(tmp_path: Path) -> None:
     write(tmp_path, book=BOOK.replace("api.query", "api.qeury"), bad="\nstruct S { 1: Nix x }")
     result = run("check", tmp_path)

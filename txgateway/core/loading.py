@@ -8,12 +8,14 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
+from .annotations import NO_SURROUNDINGS, Surroundings
 from .descriptor import Position, Schema
 from .errors import Diagnostic, IdlError, Severity
 from .idl_files import origin, service_name
 from .linker import Cache, Loaded, Read, load
 from .mapping import MappedService, MappingSettings, compile_service, join
 from .mapping import Mapping as ServedMapping
+from .rule_position import Lines
 
 # An annotation of a service: its name in the registry, where the file's stem is not it.
 NAME = "tgw.name"
@@ -45,6 +47,16 @@ class Compiled:
     @digest.default
     def _of_sources(self) -> str:
         return digest_of([self.path, *(part for pair in sorted(self.sources.items()) for part in pair)])
+
+
+def lines_of(sources: Mapping[str, str]) -> Lines:
+    """Gives a line of these files, counted from 1; nothing where there is none."""
+
+    def line(file: str, number: int) -> str:
+        lines = sources.get(file, "").split("\n")
+        return lines[number - 1].rstrip("\r") if 0 < number <= len(lines) else ""
+
+    return line
 
 
 def digest_of(texts: Iterable[str]) -> str:
@@ -136,6 +148,7 @@ class Loader:
     A load changes nothing that is served: whoever serves its outcome says so (:meth:`served`).
 
     :param breathe: called between two pieces of work, which are some milliseconds each.
+    :param surroundings: the time for rules, and who is told of those that are only observed.
     """
 
     def __init__(
@@ -143,8 +156,10 @@ class Loader:
         include_dirs: Iterable[str] = (),
         settings: MappingSettings = MappingSettings(),
         breathe: Callable[[], None] = lambda: None,
+        surroundings: Surroundings = NO_SURROUNDINGS,
     ) -> None:
         self._include_dirs = tuple(include_dirs)
+        self._surroundings = surroundings
         self._settings = settings
         self._breathe = breathe
         self._cache = Cache()
@@ -199,7 +214,8 @@ class Loader:
         schema, warnings = loaded.schema, loaded.warnings
         if not schema.services:
             return Compiled(path, None, loaded.sources, warnings)
-        service = compile_service(registry_name(schema), schema, self._settings, breathe=self._breathe)
+        surroundings = evolve(self._surroundings, lines=lines_of(loaded.sources))
+        service = compile_service(registry_name(schema), schema, self._settings, surroundings, self._breathe)
         return Compiled(path, service, loaded.sources, warnings + service.warnings)
 
 
