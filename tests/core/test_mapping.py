@@ -213,3 +213,16 @@ def test_warnings_tell_what_will_hardly_do_what_was_meant():
         "api.query counts only in the outermost struct; In is inside another",
         "d and q share the JSON key 'q'",
     ]
+
+
+def test_a_source_inside_is_warned_of_only_where_it_does_not_count():
+    idl = f"""{ACK}
+    struct Deep {{ 1: optional string h (api.header="h"), 2: optional string b (api.body="b") }}
+    struct In {{ 1: optional string q (api.query="q"), 2: optional Deep deep (api.no_body_struct="true") }}
+    struct R {{ 1: optional In inner%s }}
+    service S {{ Ack f(1: R r) (api.post="/x") }}"""
+    first, *_ = service_of(idl % "").warnings
+    assert first.message == "api.query counts only in the outermost struct; In is inside another"
+    assert first.hint == "api.no_body_struct on the field that holds In makes it count"
+    filled = service_of(idl % ' (api.no_body_struct="true")').warnings
+    assert [each.message for each in filled] == ["api.body counts only in the outermost struct; Deep is inside another"]

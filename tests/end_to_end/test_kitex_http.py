@@ -54,6 +54,11 @@ async def exchange(port: int, *request: Any) -> Response:
     return read_response(await protocol.closed.addTimeout(WITHIN, reactor))
 
 
+async def admin(service: GatewayService, page: str) -> Any:
+    url = f"http://127.0.0.1:{service.admin_addresses[0].port}{page}"
+    return await (await treq.get(url, persistent=False, timeout=WITHIN)).json()
+
+
 @frozen
 class Running:
     """A gateway of one IDL file in front of the Kitex server.
@@ -100,8 +105,7 @@ class Town:
         }
         service = build_gateway(merge(Settings(), tables), reactor)
         service.startService()
-        health = f"http://127.0.0.1:{service.admin_addresses[0].port}/healthz"
-        mapping = (await (await treq.get(health, persistent=False, timeout=WITHIN)).json())["mapping"]
+        mapping = (await admin(service, "/healthz"))["mapping"]
         refused = Refused("; ".join(mapping["errors"]) or "it declares no service")
         return Running(service, None if mapping["services"] else refused)
 
@@ -114,6 +118,11 @@ class Town:
             await deferLater(reactor, 0.02)
             calls = self.server.calls()
         return calls
+
+    async def in_flight(self) -> int:
+        """Calls that some gateway still waits for."""
+        pages = [await admin(gateway.service, "/services") for gateway in self.gateways.values()]
+        return sum(line["in_flight"] for page in pages for lines in page["services"].values() for line in lines)
 
     async def close(self) -> None:
         for gateway in self.gateways.values():
@@ -140,4 +149,5 @@ async def test_kitex_gets_and_gives_what_was_recorded(town, family):
     mismatches = {case.name: judge(case, await town.play(case)) for case in cases}
     different = {name: mismatch for name, mismatch in mismatches.items() if mismatch is not None}
     assert cases
+    assert await town.in_flight() == 0
     assert different.keys() == DIFFER & mismatches.keys(), "\n".join(map(str, different.items()))
