@@ -140,6 +140,9 @@ class Adopting:
         with socket.socket(fileno=os.dup(self._descriptor)) as known:
             family = known.family
         port = self._reactor.adoptStreamPort(self._descriptor, family, factory)
+        if family == socket.AF_UNIX:
+            # Twisted removes the file when a port ends, unless it has none; it is the owner's.
+            port.port = "\0"
         _accept_one_by_one(port)
         return port
 
