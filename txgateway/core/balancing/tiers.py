@@ -47,10 +47,11 @@ def tiers_of(instances: Sequence[Instance], ejected: Collection[str], zone: str)
 
 
 def _by_zone(instances: Sequence[Instance], trusted: Sequence[Instance], zone: str) -> list[Sequence[Instance]]:
-    near = [each for each in trusted if zone and each.tags.get(ZONE) == zone]
-    if len(near) < ZONE_SHARE * sum(each.tags.get(ZONE) == zone for each in instances):
+    ours = [zone != "" and each.tags.get(ZONE) == zone for each in trusted]
+    if sum(ours) < ZONE_SHARE * sum(each.tags.get(ZONE) == zone for each in instances):
         return [trusted]
-    return [near, [each for each in trusted if each not in near]]
+    near = [each for each, is_near in zip(trusted, ours, strict=True) if is_near]
+    return [near, [each for each, is_near in zip(trusted, ours, strict=True) if not is_near]]
 
 
 class Tiers(Balancer):
