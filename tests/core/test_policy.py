@@ -161,6 +161,11 @@ def test_a_wrong_setting_is_named(overrides, expected):
     assert str(error.value).startswith(expected)
 
 
+def test_a_setting_for_nobody_is_found_out():
+    known = Policies().checked({place: {"retries": 1} for place in ("svc", "svc.get", "svc.gte", "other", "other.get")})
+    assert known.unmet({"svc": policies(known=known)}) == ["svc.gte", "other", "other.get"]
+
+
 @given(st.integers(0, 3_600_000))
 def test_times_are_read_in_either_unit(milliseconds):
     assert duration(f"{milliseconds}ms") == pytest.approx(duration(f"{milliseconds / 1000:.3f}s"))

@@ -190,6 +190,14 @@ class Policies:
             raise IdlError((Diagnostic(message, where.position if where else method.position),))
         return policy
 
+    def unmet(self, served: Mapping[str, Iterable[str]]) -> list[str]:
+        """Which overrides are for nobody.
+
+        :param served: the names of all policies, by the names of their services.
+        """
+        places = {f"{service}.{name.rpartition('.')[2]}" for service, names in served.items() for name in names}
+        return [place for place in self.overrides if place not in places and place not in served]
+
     def checked(self, overrides: Mapping[str, Any]) -> Policies:
         """With these overrides as they stand in a configuration file. Raises PolicyError."""
         return evolve(self, overrides={place: self._override(place, values) for place, values in overrides.items()})
