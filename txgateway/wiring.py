@@ -156,7 +156,10 @@ class GatewayService(Service):
 
     def serve(self, mapping: Mapping) -> None:
         """Serve this mapping from the next request on."""
-        self._upstreams.serve({service: mapping.policies(service) for service in mapping.services})
+        policies = {service: mapping.policies(service) for service in mapping.services}
+        for place in self._policies.unmet(policies):
+            log.warn("policy.methods names {place}, which no IDL serves", place=place)
+        self._upstreams.serve(policies)
         self._gateway.mapping = mapping
         self.public.serve(self._handlers())
 
