@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from attrs import frozen
+from twisted.internet import unix
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
@@ -139,12 +140,20 @@ class Adopting:
     def _adopt(self, factory: Any) -> Any:
         with socket.socket(fileno=os.dup(self._descriptor)) as known:
             family = known.family
-        port = self._reactor.adoptStreamPort(self._descriptor, family, factory)
         if family == socket.AF_UNIX:
-            # Twisted removes the file when a port ends, unless it has none; it is the owner's.
-            port.port = "\0"
+            port = _NamelessPort._fromListeningDescriptor(self._reactor, self._descriptor, factory)
+            port.port = port._bindPath = "\0"
+            port.startListening()
+        else:
+            port = self._reactor.adoptStreamPort(self._descriptor, family, factory)
         _accept_one_by_one(port)
         return port
+
+
+class _NamelessPort(unix.Port):
+    """Twisted's would change the mode of the socket's file, and in the end remove it and shut the socket down for all."""
+
+    _shouldShutdown = False
 
 
 class Adopted:
