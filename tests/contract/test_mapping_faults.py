@@ -445,6 +445,32 @@ def test_a_map_is_an_object_or_where_its_keys_are_structs_a_list_of_pairs(books)
     }
 
 
+KEYS = f"""{ACK}
+struct Key {{ 1: required i32 a, 2: optional string b }}
+struct Ask {{
+    1: optional map<Key, string> by_key, 2: optional set<Key> keys, 3: optional map<bool, i32> by_flag
+    4: optional map<double, string> by_double, 5: optional map<i8, i32> by_byte
+}}
+service S {{ Ack ask(1: Ask ask) (api.post="/ask") }}
+"""
+
+
+def test_the_same_forms_of_maps_come_in(server):
+    keys = door(KEYS, server)
+    pairs = {"by_key": [[{"a": 1, "b": "x"}, "v"]], "keys": [{"a": 1}, {"a": 1}]}
+    texts = {"by_flag": {"true": 1}, "by_double": {"1.5": "x"}, "by_byte": {"-5": 6}}
+    assert keys.sent("POST", "/ask", json.dumps(pairs | texts))["1:struct"] == {
+        "1:map<struct,string>": [[{"1:i32": 1, "2:string": "x"}, "v"]],
+        "2:set<struct>": [{"1:i32": 1}],
+        "3:map<bool,i32>": [[True, 1]],
+        "4:map<double,string>": [[1.5, "x"]],
+        "5:map<i8,i32>": [[-5, 6]],
+    }
+    for body in ('{"by_byte": {"x": 1}}', '{"by_byte": {"200": 1}}', '{"by_flag": {"7": 1}}', '{"by_key": {"a": "v"}}'):
+        assert keys.refused("POST", "/ask", body)["status"] == 400
+    assert keys.refused("POST", "/ask", '{"by_key": [[{"b": "x"}, "v"]]}')["field"] == "by_key[0].a"
+
+
 def test_an_enum_is_its_number_both_ways_and_no_name_is_dropped_in_silence(books):
     # Thriftpy/thriftpy2#214
     for number in (1, 99):

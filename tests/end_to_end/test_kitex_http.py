@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
+from twisted.logger import globalLogPublisher
 
 from tests.end_to_end.kitex import KitexReplay
 from tests.recorded.front_door import read_response, request_bytes
@@ -101,7 +102,11 @@ class Town:
             "http": {"listen": free, "admin": free, "access_log": False},
             "mapping": {"idl": [str(path)], "legacy_annotations": case.legacy},
             "discovery": {"static": [f"{path.stem}={self.server.address}"]},
-            "upstream": {"transport": "framed" if case.framed else "ttheader", "connect_timeout": WITHIN},
+            "upstream": {
+                "transport": "framed" if case.framed else "ttheader",
+                "connect_timeout": WITHIN,
+                "deadline": WITHIN,
+            },
         }
         service = build_gateway(merge(Settings(), tables), reactor)
         service.startService()
@@ -137,9 +142,13 @@ def replay(kitex_binaries) -> Iterator[KitexReplay]:
 
 @pytest_twisted.async_yield_fixture
 async def town(replay):
+    events: list[dict[str, Any]] = []
+    globalLogPublisher.addObserver(events.append)
     town = Town(replay)
     yield town
     await town.close()
+    globalLogPublisher.removeObserver(events.append)
+    assert not [event for event in events if "log_failure" in event]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
