@@ -14,21 +14,25 @@ from .instances import Instance
 from .policy import Choice
 
 
-class Pickers:
-    """:param zone: ours; see ``tiers``."""
+class Pickers(dict[Choice, Balancer]):
+    """Builds what is asked for and is not there.
+
+    :param zone: ours; see ``tiers``.
+    """
 
     def __init__(self, random: Random, zone: str = "") -> None:
+        super().__init__()
         self._random = random
         self._zone = zone
-        self._choices: dict[str, Choice] = {}
-        self._built: dict[str, Balancer] = {}
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[Choice, Memory] = {}
         self._instances: Sequence[Instance] = ()
         self._ejected: Collection[str] = ()
         self._steps: Mapping[str, int] = {}
 
-    def __getitem__(self, choice: Choice) -> Balancer:
-        return self._built.get(choice.key) or self._build(choice)
+    def __missing__(self, choice: Choice) -> Balancer:
+        memory = self._memories.setdefault(choice, Memory())
+        built = self[choice] = self._builder(choice)(self._instances, self._random, memory)
+        return built
 
     def rebuild(self, instances: Sequence[Instance], ejected: Collection[str], steps: Mapping[str, int]) -> None:
         """:param ejected: addresses of those to be left out.
@@ -36,32 +40,26 @@ class Pickers:
         """
         self._instances, self._ejected, self._steps = instances, ejected, steps
         present = {instance.address for instance in instances}
-        for key, memory in self._memories.items():
+        for choice, memory in self._memories.items():
             memory.keep(present)
-            self._build(self._choices[key])
+            self.__missing__(choice)
 
     def keep(self, choices: Iterable[Choice]) -> None:
         """These will be asked for, and no others."""
-        wanted = {choice.key: choice for choice in choices}
-        for key in self._choices.keys() - wanted.keys():
-            del self._choices[key], self._memories[key], self._built[key]
-        for key in wanted.keys() - self._choices.keys():
-            self._build(wanted[key])
+        wanted = set(choices)
+        for choice in self.keys() - wanted:
+            del self[choice], self._memories[choice]
+        for choice in wanted - self.keys():
+            self.__missing__(choice)
 
     def cost(self, instance: Instance) -> float | None:
         """What a call to it is expected to take in seconds, if any balancer measures that."""
-        costs = (balancer.cost(instance) for balancer in self._built.values())
+        costs = (balancer.cost(instance) for balancer in self.values())
         return next((cost for cost in costs if cost is not None), None)
 
     def work(self) -> Iterator[None]:
         """What is left to compute for the balancers that there are now."""
-        return chain.from_iterable([balancer.work() for balancer in self._built.values()])
-
-    def _build(self, choice: Choice) -> Balancer:
-        self._choices[choice.key] = choice
-        memory = self._memories.setdefault(choice.key, Memory())
-        built = self._built[choice.key] = self._builder(choice)(self._instances, self._random, memory)
-        return built
+        return chain.from_iterable([balancer.work() for balancer in self.values()])
 
     def _builder(self, choice: Choice) -> BuildBalancer:
         """The balancer and what is wrapped around it, from the inside out."""

@@ -56,8 +56,10 @@ class Upstream:
     instances: tuple[Instance, ...] = ()
     _pickers: Pickers = field(init=False)
     _standing: Standing = field(init=False)
+    _breaks: bool = field(init=False)
     # By the names of methods; what belongs to a policy that stays the same goes on counting.
-    _sends: dict[str, tuple[Policy, Send]] = field(factory=dict)
+    _policies: Mapping[str, Policy] = field(factory=dict)
+    _sends: dict[str, Send] = field(factory=dict)
     # By address: a change of weight or tags alone keeps an instance's connections.
     _pools: dict[str, Pool] = field(factory=dict)
     # Those of instances that left, while calls run on them.
@@ -70,17 +72,19 @@ class Upstream:
     def __attrs_post_init__(self) -> None:
         self._pickers = Pickers(self.random, self.governance.zone)
         self._standing = Standing(self.governance)
+        self._breaks = self.governance.breaker is not None
         self._interval_alarm = Alarm(self.clock, self._end_interval)
         self._step_alarm = Alarm(self.clock, self._rebuild)
         self._checks = self.make_checks(self) if self.make_checks else None
 
     def serve(self, policies: Mapping[str, Policy]) -> None:
         """The policies of all methods, by their names."""
-        known = self._sends
+        known, sends = self._policies, self._sends
         self._sends = {
-            name: known[name] if name in known and known[name][0] == policy else (policy, self.compose(self, policy))
+            name: sends[name] if known.get(name) == policy else self.compose(self, policy)
             for name, policy in policies.items()
         }
+        self._policies = policies
         self._pickers.keep(policy.choice for policy in policies.values())
         self._work_on(self._pickers.work())
 
@@ -110,9 +114,10 @@ class Upstream:
 
     def send(self, call: Call) -> Deferred[Reply]:
         """Pick and call, under the policies of the call's method. Raises or fails with a GatewayError."""
-        known = self._sends.get(call.policy.name)
-        # A method that was taken out of the mapping while its request came has to be composed anew.
-        send = self.compose(self, call.policy) if known is None else known[1]
+        send = self._sends.get(call.policy.name)
+        if send is None:
+            # The method was taken out of the mapping while its request came.
+            send = self.compose(self, call.policy)
         return send(call, [])
 
     def pick(self, call: Call, exclude: tuple[Instance, ...] = (), avoid: Collection[Instance] = ()) -> Instance:
@@ -131,7 +136,7 @@ class Upstream:
     def call(self, instance: Instance, call: Call) -> Deferred[Reply]:
         """Give the call to an instance that was just picked for it."""
         now = self.clock.seconds()
-        if not self._standing.allows(instance.address, now):
+        if self._breaks and not self._standing.allows(instance.address, now):
             return fail(CircuitOpen("No connection can be made", service=self.service))
         balancer = self._pickers[call.policy.choice]
         balancer.began(instance)
@@ -161,7 +166,10 @@ class Upstream:
     def _answered(self, reply: Reply, call: Call, instance: Instance, balancer: Balancer, began: float) -> Reply:
         now = self.clock.seconds()
         balancer.ended(instance, now, now - began)
-        self._learn(instance, Outcome.EXCEPTION if reply.type is MessageType.EXCEPTION else Outcome.ANSWERED, now)
+        if reply.type is MessageType.EXCEPTION:
+            self._learn(instance, Outcome.EXCEPTION, now)
+        else:
+            self._standing.answered(instance.address, now)
         return reply
 
     def _failed(self, failure: Failure, call: Call, instance: Instance, balancer: Balancer, began: float) -> Failure:
@@ -228,7 +236,7 @@ class Upstream:
         if instance.address in self._pools:
             return self._pools[instance.address]
         pool = self._pools[instance.address] = self.make_pool(instance)
-        timeouts = [policy.connect_timeout for policy, _ in self._sends.values() if policy.connect_timeout]
+        timeouts = [policy.connect_timeout for policy in self._policies.values() if policy.connect_timeout]
         if timeouts:
             pool.limits = evolve(pool.limits, connect_timeout=min(timeouts))
         return pool

@@ -73,15 +73,22 @@ class Ejection:
         self._records = {i.address: records.get(i.address) or _Record() for i in instances}
         self._out &= self._records.keys()
 
+    def succeeded(self, address: str) -> None:
+        """A call was answered."""
+        record = self._records.get(address)
+        if record is not None:
+            record.calls += 1
+            record.in_a_row = record.unanswered_in_a_row = 0
+
     def record(self, address: str, outcome: Outcome, now: float) -> bool:
         """Take note of what came of a call; whether that ejected its instance."""
+        if outcome is Outcome.ANSWERED:
+            self.succeeded(address)
+            return False
         record = self._records.get(address)
         if record is None or outcome is Outcome.UNKNOWN:
             return False
         record.calls += 1
-        if outcome is Outcome.ANSWERED:
-            record.in_a_row = record.unanswered_in_a_row = 0
-            return False
         record.failures += 1
         record.in_a_row += 1
         record.unanswered_in_a_row = record.unanswered_in_a_row + 1 if outcome in _GATEWAY_FAILURES else 0
