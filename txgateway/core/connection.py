@@ -55,7 +55,7 @@ class Connection(Generic[Ticket]):
         self.parallel = framing.parallel
         self._framing = framing
         # As in Kitex's client: a server may answer in another transport than it was asked.
-        self._reading = framing if framing.parallel else Detecting(framing.limit)
+        self._reading = framing if framing.speaks_alone else Detecting(framing.limit)
         self._caller = caller
         self._sequence = 0
         # By sequence id, in the order sent: the ticket and the method. The ticket is None

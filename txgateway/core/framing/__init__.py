@@ -70,10 +70,12 @@ class Framing(ABC):
     :cvar parallel: the server runs the calls of one connection side by side and answers
         in any order.
     :cvar has_info: there is room for an Info beside the message.
+    :cvar speaks_alone: who is spoken to in this transport answers in no other one.
     """
 
     parallel: ClassVar[bool] = False
     has_info: ClassVar[bool] = False
+    speaks_alone: ClassVar[bool] = False
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit

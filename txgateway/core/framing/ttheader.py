@@ -162,6 +162,7 @@ class Mux(TTHeader):
     """
 
     parallel = True
+    speaks_alone = True
     flags = OUT_OF_ORDER
 
     def measure(self, data: Data, start: int) -> int:
