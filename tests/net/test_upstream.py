@@ -7,21 +7,28 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from twisted.internet.defer import Deferred, fail, succeed
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 
 from tests.policies.scripted import outcome
 from txgateway.core.balancing import balancers
 from txgateway.core.errors import CircuitOpen, ConnectFailed, DeadlineExceeded, NoInstance
-from txgateway.core.health.breaker import BreakerSettings
+from txgateway.core.health.breaker import Breaker, BreakerSettings
 from txgateway.core.health.ejection import EjectionSettings
 from txgateway.core.health.standing import Governance
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call, MessageType, Reply
 from txgateway.core.policy import Choice, Policy
+from txgateway.core.retrying import Budget
 from txgateway.net.pool import Limits
 from txgateway.net.upstream import Upstream, Upstreams
+from txgateway.policies import compose
+from txgateway.policies.backup import backup
+from txgateway.policies.circuit import circuit
 from txgateway.policies.next_instance import next_instance
+from txgateway.policies.retry import retry
 
 balancers.load()
 
@@ -269,3 +276,68 @@ def test_services_that_stay_keep_what_they_know_and_get_their_policies():
     assert towns["one"].composed == ["Svc.get", "Svc.get"]
     with pytest.raises(NoInstance):
         upstreams["two"]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.sampled_from(["p2c", "ewma", "hash", "wrr"])),
+        st.tuples(st.sampled_from(["answer", "fail", "break", "give up"]), st.integers(0, 30)),
+        st.tuples(st.just("change"), st.sets(st.integers(0, 3))),
+        st.tuples(st.just("wait"), st.floats(0, 12)),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
+    governance = Governance(ejection=EjectionSettings(consecutive=2, interval=1.0, base=1.0), slow_start=5.0)
+    town = Town(governance)
+    policies = {
+        name: Policy(name, Choice(name), retries=2, backup_after=0.5, idempotent=True, backoff=(0.0, 0.2))
+        for name in ("p2c", "ewma", "hash", "wrr")
+    }
+    town.upstream.compose = lambda upstream, policy: compose(
+        [
+            backup(policy, Budget(0.5), town.clock),
+            retry(policy, Budget(0.5), town.clock, Random(1)),
+            circuit(Breaker(BreakerSettings(0.5, 5)), town.clock),
+        ],
+        next_instance(upstream),
+    )
+    town.upstream.serve(policies)
+    for instance in MEMBERS:
+        town.pool(instance).outcome = None
+    loads: dict[int, Any] = {}
+    ended: list[int] = []
+    sent: list[Deferred[Any]] = []
+
+    def running() -> list[Deferred[Reply]]:
+        return [each for pool in town.pools.values() for each in pool.waiting if not each.called]
+
+    for what, value in steps:
+        if what == "send":
+            call = evolve(CALL, policy=policies[value], hash_key=b"key", deadline=town.clock.seconds() + 5)
+            number = len(sent)
+            sent.append(maybeDeferred(town.upstream.send, call).addBoth(lambda _, n=number: ended.append(n)))
+        elif what == "change":
+            town.upstream.update(tuple(MEMBERS[number] for number in sorted(value)))
+        elif what == "wait":
+            town.clock.advance(value)
+        elif what == "give up" and sent:
+            sent[value % len(sent)].cancel()
+        elif waiting := running():
+            deferred = waiting[value % len(waiting)]
+            errors = {"fail": DeadlineExceeded(), "break": ConnectFailed()}
+            deferred.callback(REPLY) if what == "answer" else deferred.errback(errors.get(what, ConnectFailed()))
+        for memory in town.upstream._pickers._memories.values():
+            loads |= {id(load): load for load in memory.instances.values()}
+    while running():
+        running()[0].callback(REPLY)
+    town.clock.pump([0.1] * 10)
+    while running():
+        running()[0].callback(REPLY)
+    assert sorted(ended) == list(range(len(sent)))
+    assert all(load.active == 0 for load in loads.values())
+    outcome(town.upstream.close())
+    assert town.clock.getDelayedCalls() == []
