@@ -93,7 +93,11 @@ class Binding:
     ) -> _Bound:
         _remove_dead_socket(address)
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        bound.bind(address)
+        try:
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
         os.chmod(address, mode)
         bound.listen(BACKLOG if backlog == 50 else backlog)
         self.sockets.append(bound)
@@ -151,7 +155,7 @@ class Adopting:
 
 
 class _NamelessPort(unix.Port):
-    """Twisted's would change the mode of the socket's file, and in the end remove it and shut the socket down for all."""
+    """Twisted's would set the mode of the socket's file, and at its end remove it and shut the socket down for all."""
 
     _shouldShutdown = False
 

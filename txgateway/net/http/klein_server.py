@@ -71,7 +71,7 @@ class KleinServer:
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
-        if self._site.channels:
+        if self._site.connections:
             self._clock.callLater(LAST_REQUEST_WITHIN, self._site.close_idle)
 
     def drained(self) -> Deferred[None]:
@@ -80,8 +80,8 @@ class KleinServer:
 
     def close(self) -> None:
         """Close every connection at once, whatever runs on it."""
-        for channel in list(self._site.channels):
-            channel.transport.abortConnection()
+        for connection in list(self._site.connections):
+            connection.abort()
 
 
 def klein_site(handlers: PublicHandlers, limits: HttpLimits) -> Site:
@@ -201,10 +201,13 @@ class _BoundedRequest(WebRequest):
 
 def web_site(resource: IResource, limits: HttpLimits) -> Site:
     """A twisted.web site that keeps to the limits, logs nothing itself and tells no version."""
-    request_class = type("BoundedRequest", (_BoundedRequest,), {"limit": limits.body})
-    site = _QuietSite(resource, request_class, timeout=limits.idle, parsePOSTFormSubmission=False)
+    site = _QuietSite(resource, _bounded(limits), timeout=limits.idle, parsePOSTFormSubmission=False)
     site.displayTracebacks = False
     return site
+
+
+def _bounded(limits: HttpLimits) -> type[_BoundedRequest]:
+    return type("BoundedRequest", (_BoundedRequest,), {"limit": limits.body})
 
 
 class _QuietSite(Site):
@@ -218,45 +221,74 @@ class _PublicSite(_QuietSite):
     """A site whose connections are guarded, counted and bounded.
 
     :ivar draining: each answer is the last of its connection.
-    :ivar channels: the open connections.
+    :ivar connections: those that are open.
     """
 
     def __init__(self, resource: IResource, limits: HttpLimits, clock: Any) -> None:
-        super().__init__(resource, timeout=limits.idle, parsePOSTFormSubmission=False)
+        super().__init__(resource, _bounded(limits), timeout=limits.idle, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
         self.limits = limits
         self.clock = clock
         self.draining = False
-        self.channels: set[_GuardedChannel] = set()
+        self.connections: set[_Connection] = set()
         self._empty: Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
-        if len(self.channels) >= self.limits.connections:
+        if len(self.connections) >= self.limits.connections:
             log.warn("one connection more than {limit}", limit=self.limits.connections)
             return None
         return super().buildProtocol(addr)
 
     def protocol(self) -> Any:
-        # Twisted's own choice between HTTP/1.1 and, behind TLS that has agreed on it, HTTP/2.
-        return _GenericHTTPChannelProtocol(_GuardedChannel(self))
+        return _Connection(self)
 
     def close_idle(self) -> None:
-        for channel in list(self.channels):
-            if not channel.requests:
-                channel.loseConnection()
+        for connection in list(self.connections):
+            if connection.is_idle:
+                connection.lose()
 
-    def forget(self, channel: _GuardedChannel) -> None:
-        self.channels.discard(channel)
-        if self._empty is not None and not self.channels:
+    def forget(self, connection: _Connection) -> None:
+        self.connections.discard(connection)
+        if self._empty is not None and not self.connections:
             empty, self._empty = self._empty, None
             empty.callback(None)
 
     def drained(self) -> Deferred[None]:
-        if not self.channels:
+        if not self.connections:
             return succeed(None)
         if self._empty is None:
             self._empty = Deferred()
         return self._empty
+
+
+class _Connection(_GenericHTTPChannelProtocol):
+    """Twisted's own choice between HTTP/1.1 and, behind TLS that has agreed on it, HTTP/2; counted by its site."""
+
+    def __init__(self, site: _PublicSite) -> None:
+        super().__init__(_GuardedChannel(site))
+        self._counted_by = site
+
+    @property
+    def is_idle(self) -> bool:
+        """No request is running; HTTP/2 has streams instead."""
+        channel: Any = self._channel
+        return not (channel.streams if hasattr(channel, "streams") else channel.requests)
+
+    def makeConnection(self, transport: Any) -> None:
+        self._counted_by.connections.add(self)
+        super().makeConnection(transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._counted_by.forget(self)
+        super().connectionLost(reason)
+
+    def lose(self) -> None:
+        channel: Any = self._channel
+        channel.transport.loseConnection()
+
+    def abort(self) -> None:
+        channel: Any = self._channel
+        channel.transport.abortConnection()
 
 
 class _GuardedChannel(HTTPChannel):
@@ -288,13 +320,8 @@ class _GuardedChannel(HTTPChannel):
     def draining(self) -> bool:
         return self._site.draining
 
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self._site.channels.add(self)
-
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._alarm.stop()
-        self._site.forget(self)
         super().connectionLost(reason)
 
     def dataReceived(self, data: bytes) -> None:

@@ -1,0 +1,146 @@
+"""TLS and HTTP/2 on the public port, by real clients: names, renewed certificates, old versions."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.end_to_end.twistd import BookProcess, GatewayProcess
+
+pytestmark = pytest.mark.slow
+TARGET = "/book/query?num=7"
+
+
+def write_certificate(file, *names):
+    """A key and its certificate for these names; gives the serial number."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    written = file.with_suffix(".new")
+    written.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+    written.rename(file)
+    return certificate.serial_number
+
+
+@pytest.fixture(scope="module")
+def book():
+    with BookProcess() as book:
+        yield book
+
+
+@pytest.fixture(params=[("httptools",), ("klein",), ("klein", "--workers", "2")], ids=" ".join)
+def server(request, book, tmp_path):
+    serials = {
+        "default": write_certificate(tmp_path / "default.pem", "gateway.example"),
+        "other": write_certificate(tmp_path / "other.pem", "other.example", "*.wild.example"),
+    }
+    listen = f"https:0:certificates={tmp_path}:interface=127.0.0.1"
+    with GatewayProcess("--http", *request.param, "--listen", listen, "--static", f"book={book.address}") as gateway:
+        # The last of two public ports is the one behind TLS.
+        gateway.tls_port = int(gateway.find(r"public port: [\d.:]+[^|]*?public port: 127\.0\.0\.1:(\d+)"))
+        gateway.serials = serials
+        gateway.folder = tmp_path
+        gateway.http = request.param[0]
+        deadline = time.monotonic() + 30
+        while not gateway.admin("/readyz")["ready"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield gateway
+        assert not gateway.tracebacks
+
+
+def handshake(port, name=None, **settings):
+    """The certificate's serial number and the protocol that was agreed on."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    for key, value in settings.items():
+        setattr(context, key, value)
+    with (
+        socket.create_connection(("127.0.0.1", port), 30) as plain,
+        context.wrap_socket(plain, server_hostname=name) as secure,
+    ):
+        certificate = x509.load_der_x509_certificate(secure.getpeercert(binary_form=True))
+        return certificate.serial_number, secure.selected_alpn_protocol()
+
+
+def test_each_name_has_its_certificate_and_a_new_one_without_a_restart(server):
+    port, serials = server.tls_port, server.serials
+    agreed = "h2" if server.http == "klein" else None
+    assert handshake(port) == (serials["default"], agreed)
+    assert handshake(port, "gateway.example") == (serials["default"], agreed)
+    assert handshake(port, "nobody.example") == (serials["default"], agreed)
+    assert handshake(port, "other.example") == (serials["other"], agreed)
+    assert handshake(port, "a.wild.example") == (serials["other"], agreed)
+
+    renewed = write_certificate(server.folder / "other.pem", "other.example")
+    until(lambda: all(handshake(port, "other.example")[0] == renewed for _ in range(8)))
+    # What cannot be read changes nothing.
+    (server.folder / "default.pem").write_text("nonsense")
+    time.sleep(1.1)
+    assert handshake(port) == (serials["default"], agreed)
+
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_old_versions_are_refused(server):
+    with pytest.warns(DeprecationWarning, match="TLSv1"), pytest.raises(ssl.SSLError):
+        handshake(server.tls_port, maximum_version=ssl.TLSVersion.TLSv1_1, minimum_version=ssl.TLSVersion.TLSv1)
+    assert handshake(server.tls_port, maximum_version=ssl.TLSVersion.TLSv1_2)
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_curl_gets_its_answer_by_either_version(server, version):
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    said = subprocess.run(
+        ["curl", "-sk", f"--http{version}", "-w", "\n%{http_version}", f"https://127.0.0.1:{server.tls_port}{TARGET}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    body, _, spoken = said.rpartition("\n")
+    assert spoken == (version if server.http == "klein" else "1.1")
+    assert json.loads(body)["ID"]
+
+
+def test_many_requests_share_a_connection_of_http_2(server):
+    if server.http != "klein":
+        pytest.skip("HTTP/2 comes by twisted.web")
+    if shutil.which("h2load") is None:
+        pytest.skip("no h2load here")
+    said = subprocess.run(
+        ["h2load", "-n500", "-c2", "-m10", f"https://127.0.0.1:{server.tls_port}{TARGET}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "500 succeeded, 0 failed, 0 errored" in said, said
+    assert "status codes: 500 2xx" in said
