@@ -244,7 +244,8 @@ def test_a_checksum_is_answered_with_one(dispatcher: Dispatcher) -> None:
     summed = request("nope", [])._replace(info=Info({"crc32c": "6ebaf695"}))
     with pytest.raises(Refusal) as refused:
         dispatcher.read(summed)
-    assert refused.value.reply is not None and refused.value.reply.info == Info({"crc32c": ""}, {22: "3"})
+    assert refused.value.reply is not None
+    assert refused.value.reply.info == Info({"crc32c": ""}, {22: "3"})
 
 
 def test_two_services_of_one_name_are_an_error() -> None:

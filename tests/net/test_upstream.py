@@ -207,6 +207,30 @@ def test_the_connects_of_a_service_have_the_time_its_annotation_says(town):
     assert town.pool(MEMBERS[0]).limits.connect_timeout == 0.05
 
 
+@pytest.mark.parametrize(
+    ("change", "renewed"),
+    [({"transport": "mux"}, True), ({"pipeline": 8}, True), ({"connect_timeout": 0.1}, True), ({"retries": 2}, False)],
+)
+def test_a_service_that_is_to_be_spoken_to_in_another_way_gets_other_connections(town, change, renewed):
+    one = town.upstream.open(MEMBERS[0])
+    one.outcome = None
+    running = one.call(CALL)
+    town.upstream.serve({"Svc.get": evolve(EWMA, **change)})
+    assert one.drained is renewed
+    states = [line["address"] for line in town.upstream.status() if line.get("state") == "draining"]
+    assert states == ([one.instance.address] if renewed else [])
+    one.waiting.pop().callback(REPLY)
+    assert outcome(running) == REPLY
+
+
+def test_so_does_an_instance_whose_tag_says_so(town):
+    pools = [town.upstream.open(instance) for instance in MEMBERS[:3]]
+    tags = ({"transport": "ttheader"}, {"zone": "a"}, {"protocol": "compact"})
+    changed = [evolve(instance, tags=tag) for instance, tag in zip(MEMBERS, tags, strict=False)]
+    town.upstream.update((*changed, *MEMBERS[3:]))
+    assert [pool.drained for pool in pools] == [True, False, True]
+
+
 def test_a_new_instance_starts_slowly_and_gets_its_share():
     town = Town(Governance(slow_start=10.0))
     town.upstream.update(MEMBERS[:3])

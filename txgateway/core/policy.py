@@ -17,6 +17,10 @@ MAX_RETRIES = 5
 MAX_SECONDS = 3600.0
 
 UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION = "unavailable", "timeout", "closed", "exception"
+# How Thrift's structs are spelled.
+PROTOCOLS = ("binary", "compact")
+# Servers run the calls of one connection in series, so more in line help nobody.
+MAX_PIPELINE = 1024
 # What a call may be repeated for.
 REASONS = (UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION)
 
@@ -59,6 +63,9 @@ class Policy:
     :ivar backup_after: when a second call is sent beside one that is not answered.
     :ivar idempotent: to carry a call out twice is the same as once.
     :ivar validate: what becomes of a request that fails its rules; ``first``, ``all`` or ``observe``.
+    :ivar transport: how messages are framed, and
+    :ivar pipeline: how many calls one connection carries at a time, and
+    :ivar protocol: how structs are spelled: of a service too; empty or 0: as the settings say.
     :ivar hash_key: where a call's key is found; see ``steering``.
     :ivar subset: where the wanted value of the tag is found, or that value.
     """
@@ -73,6 +80,9 @@ class Policy:
     backup_after: float = 0.0
     idempotent: bool = False
     validate: str = FIRST
+    transport: str = ""
+    pipeline: int = 0
+    protocol: str = ""
     hash_key: str = ""
     subset: str = ""
 
@@ -129,6 +139,18 @@ def _any(text: str) -> bool:
     return text == "any"
 
 
+def _pipeline(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_PIPELINE:
+        raise ValueError(f"a whole number from 1 to {MAX_PIPELINE}")
+    return int(text)
+
+
+def _protocol(text: str) -> str:
+    if text not in PROTOCOLS:
+        raise ValueError(" or ".join(PROTOCOLS))
+    return text
+
+
 # The names behind ``tgw.`` and in ``policy.methods``, and how their text is read.
 POLICIES: dict[str, Callable[[str], Any]] = {
     "timeout": duration,
@@ -142,9 +164,12 @@ POLICIES: dict[str, Callable[[str], Any]] = {
     "hash_key": _source,
     "tag": _tag,
     "tag_fallback": _any,
+    "transport": str,
+    "pipeline": _pipeline,
+    "protocol": _protocol,
 }
 # A service's connections are shared by its methods.
-_OF_SERVICE = ("connect_timeout",)
+_OF_SERVICE = ("connect_timeout", "transport", "pipeline", "protocol")
 
 
 class PolicyError(ValueError):
@@ -158,12 +183,14 @@ class Policies:
     :ivar defaults: what holds where nothing else is said.
     :ivar safe_verbs: a method all of whose routes have one of these is idempotent.
     :ivar balancers: the names that there are; empty: any will do.
+    :ivar transports: likewise.
     :ivar overrides: these win over annotations; by the service's name in the registry, or by ``service.method``.
     """
 
     defaults: Policy = Policy()
     safe_verbs: frozenset[str] = frozenset({"GET", "HEAD"})
     balancers: frozenset[str] = frozenset()
+    transports: frozenset[str] = frozenset()
     overrides: Mapping[str, Mapping[str, Any]] = field(factory=dict)
 
     def policy(self, service: str, declared: Service, method: Method, verbs: Iterable[str]) -> Policy:
@@ -227,8 +254,9 @@ class Policies:
         return given
 
     def _read(self, name: str, text: str) -> Any:
-        if name == "balancer" and self.balancers and text not in self.balancers:
-            raise ValueError(f"one of {', '.join(sorted(self.balancers))}")
+        names = {"balancer": self.balancers, "transport": self.transports}.get(name)
+        if names and text not in names:
+            raise ValueError(f"one of {', '.join(sorted(names))}")
         return POLICIES[name](text)
 
     def _policy(self, name: str, given: dict[str, Any]) -> Policy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from random import Random
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from ..core.balancing import Balancer
 from ..core.balancing.slow_start import STEPS
+from ..core.dialect import connection_policies, dialect_tags
 from ..core.errors import CircuitOpen, NoInstance
 from ..core.health import Outcome, outcome_of
 from ..core.health.standing import Governance, Standing
@@ -62,8 +63,8 @@ class Upstream:
     _sends: dict[str, Send] = field(factory=dict)
     # By address: a change of weight or tags alone keeps an instance's connections.
     _pools: dict[str, Pool] = field(factory=dict)
-    # Those of instances that left, while calls run on them.
-    _draining: dict[str, Pool] = field(factory=dict)
+    # Those of instances that left or are spoken to in another way now, while calls run on them.
+    _draining: list[Pool] = field(factory=list)
     _interval_alarm: Alarm = field(init=False)
     _step_alarm: Alarm = field(init=False)
     _work: Iterator[None] | None = None
@@ -85,6 +86,8 @@ class Upstream:
             for name, policy in policies.items()
         }
         self._policies = policies
+        if connection_policies(known) != connection_policies(policies):
+            self._retire(list(self._pools))
         self._pickers.keep(policy.choice for policy in policies.values())
         self._work_on(self._pickers.work())
 
@@ -93,9 +96,11 @@ class Upstream:
         if instances == self.instances:
             return
         log.info("{service}: {count} instances", service=self.service, count=len(instances))
+        tags = {instance.address: dialect_tags(instance) for instance in self.instances}
         self.instances = instances
         self._standing.keep(instances, self.clock.seconds())
         self._leave({instance.address for instance in instances})
+        self._retire(each.address for each in instances if tags.get(each.address) != dialect_tags(each))
         self._await_interval()
         self._rebuild()
         if self._checks is not None:
@@ -152,14 +157,14 @@ class Upstream:
     def close(self) -> Deferred[Any]:
         """Fires when every connection is closed, whatever runs on it."""
         self._stop()
-        pools, self._pools, self._draining = [*self._pools.values(), *self._draining.values()], {}, {}
+        pools, self._pools, self._draining = [*self._pools.values(), *self._draining], {}, []
         return gatherResults([pool.close() for pool in pools])
 
     def status(self) -> list[dict[str, Any]]:
         """A line per instance for the admin page; at the end those that left and still have calls."""
         self._forget_drained()
         here = [self._instance_status(instance) for instance in self.instances]
-        return here + [{**_describe(pool.instance, pool), "state": "draining"} for pool in self._draining.values()]
+        return here + [{**_describe(pool.instance, pool), "state": "draining"} for pool in self._draining]
 
     # What comes of a call
 
@@ -241,14 +246,25 @@ class Upstream:
             pool.limits = evolve(pool.limits, connect_timeout=min(timeouts))
         return pool
 
+    @property
+    def policies(self) -> Collection[Policy]:
+        """Those of all methods."""
+        return self._policies.values()
+
     def _leave(self, present: set[str]) -> None:
+        self._retire([address for address in self._pools if address not in present])
+
+    def _retire(self, addresses: Iterable[str]) -> None:
+        """Have the connections close as their calls end; who calls next opens others."""
         self._forget_drained()
-        for address in [address for address in self._pools if address not in present]:
-            pool = self._draining[address] = self._pools.pop(address)
-            pool.drain()
+        for address in addresses:
+            pool = self._pools.pop(address, None)
+            if pool is not None:
+                self._draining.append(pool)
+                pool.drain()
 
     def _forget_drained(self) -> None:
-        self._draining = {address: pool for address, pool in self._draining.items() if pool.in_flight}
+        self._draining = [pool for pool in self._draining if pool.in_flight]
 
     def _instance_status(self, instance: Instance) -> dict[str, Any]:
         cost = self._pickers.cost(instance)

@@ -19,7 +19,7 @@ _OURS = frozenset(
     ("connection", "content-length", "date", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
 # A line break would begin another header; the other control characters help nobody.
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
+is_forbidden = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 @sources.register("api.header")
@@ -41,17 +41,22 @@ class RequestHeader(Source):
 class ResponseHeader(Target):
     def __init__(self, key: str, declared: Type, as_json: Callable[[object], bytes]) -> None:
         super().__init__(key, declared, as_json)
-        if not TOKEN(key):
-            raise ValueError(f"{key!r} is no name of a header")
-        if key.lower() in _OURS:
-            raise ValueError(f"the header {key} is the HTTP server's own")
-        self._name = key.lower().encode("ascii")
+        self._name = response_header(key)
 
     def put(self, value: object, head: Head) -> None:
         text = header_text(value, self.as_json)
-        if _FORBIDDEN(text):
+        if is_forbidden(text):
             raise UnusableReply(f"The value of the header {self.key} has a line break or another control character")
         head.headers.append((self._name, text))
+
+
+def response_header(name: str) -> bytes:
+    """The header's name as it is sent; raises ValueError for one that a response may not have from us."""
+    if not TOKEN(name):
+        raise ValueError(f"{name!r} is no name of a header")
+    if name.lower() in _OURS:
+        raise ValueError(f"the header {name} is the HTTP server's own")
+    return name.lower().encode("ascii")
 
 
 def header_text(value: object, as_json: Callable[[object], bytes]) -> bytes:

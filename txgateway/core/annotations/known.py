@@ -53,8 +53,9 @@ KNOWN: dict[str, frozenset[Place]] = {
     "api.service_path": _SERVICE,
     # Our own.
     "tgw.name": _SERVICE,
-    "tgw.transport": _POLICY,
-    "tgw.pipeline": _POLICY,
+    "tgw.transport": _SERVICE,
+    "tgw.protocol": _SERVICE,
+    "tgw.pipeline": _SERVICE,
     "tgw.idempotent": _POLICY,
     "tgw.balancer": _POLICY,
     "tgw.hash_key": _POLICY,
