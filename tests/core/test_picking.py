@@ -69,6 +69,19 @@ def test_what_a_balancer_knows_outlives_a_change():
     assert made.cost(MEMBERS[0]) == 0.0
 
 
+def test_who_comes_back_from_an_ejection_is_new():
+    made = pickers(Choice("ewma"))
+    balancer, first = made[Choice("ewma")], MEMBERS[0]
+    for each in MEMBERS:
+        balancer.began(each)
+        balancer.ended(each, 1.0, 5.0 if each == first else 0.001)
+    made.rebuild(MEMBERS, {first.address}, {})
+    assert made.cost(first) == 5.0
+    made.rebuild(MEMBERS, (), {})
+    assert made.cost(first) == 0.0
+    assert [made.cost(each) for each in MEMBERS[1:]] == [0.001] * 3
+
+
 def test_there_is_work_for_a_big_ring_alone():
     assert list(pickers(Choice("wrr"), Choice("hash")).work()) == []
     made = pickers(Choice("hash"))

@@ -35,13 +35,16 @@ class Pickers(dict[Choice, Balancer]):
         return built
 
     def rebuild(self, instances: Sequence[Instance], ejected: Collection[str], steps: Mapping[str, int]) -> None:
-        """:param ejected: addresses of those to be left out.
+        """Who comes back from an ejection is known to nobody: what was learnt of it is why it was shunned.
+
+        :param ejected: addresses of those to be left out.
         :param steps: of those whose start is slow, by address.
         """
+        back = set(self._ejected) - set(ejected)
         self._instances, self._ejected, self._steps = instances, ejected, steps
-        present = {instance.address for instance in instances}
+        known = {instance.address for instance in instances} - back
         for choice, memory in self._memories.items():
-            memory.keep(present)
+            memory.keep(known)
             self.__missing__(choice)
 
     def keep(self, choices: Iterable[Choice]) -> None:
