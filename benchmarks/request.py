@@ -84,7 +84,7 @@ class Reactor(Clock):
 def build(idl: str, access_log: bool) -> tuple[GatewayService, Endpoint]:
     endpoint = Endpoint()
     wiring._pool_maker = lambda settings, reactor: (
-        lambda instance: Pool(reactor, instance, connect=lambda reactor, instance: endpoint)
+        lambda instance, policies: Pool(reactor, instance, connect=lambda reactor, instance: endpoint)
     )
     tables = {
         "http": {"listen": [], "access_log": access_log},

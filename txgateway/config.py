@@ -51,6 +51,12 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _names(value: Any, name: str) -> Mapping[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(other, str) for other in value.values()):
+        raise ConfigError(f"{name}: expected a table of names, got {value!r}")
+    return value
+
+
 def _table(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{name}: expected a table, got {value!r}")
@@ -131,7 +137,17 @@ class UpstreamSettings:
     slow_start: float = _setting(
         0.0, _number(0, 3600, "seconds"), "in which the share of a new instance grows to its whole; 0: at once"
     )
-    transport: str = _setting("framed", _text, "how Thrift messages are framed")
+    transport: str = _setting("framed", _text, "how Thrift messages are framed; see wire.md")
+    protocol: str = _setting("binary", _text, "how Thrift's structs are spelled: `binary` or `compact`")
+    pipeline: int = _setting(1, _whole(1, 1024, "a whole number"), "calls that one connection carries at a time")
+    caller: str = _setting("txgateway", _text, "what services are told of who calls, by TTHeader")
+    transient: Mapping[str, Any] = _setting(
+        {}, _names, "request headers that the service hears of, each with its name there, by TTHeader"
+    )
+    persistent: Mapping[str, Any] = _setting({}, _names, "the same for those that it hands on to services of its own")
+    backward: Mapping[str, Any] = _setting(
+        {}, _names, "what a service says beside its reply, each with the response header that it becomes"
+    )
     max_connections: int = _setting(256, _whole(1, 65536, "a whole number"), "to one instance")
     max_queue: int = _setting(1024, _whole(0, 1 << 20, "a whole number"), "that wait for a connection to one instance")
     connection_idle: float = _setting(

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
+from .core.baggage import NO_BAGGAGE, Baggage
 from .core.errors import GatewayError
 from .core.mapping import Mapping, PathParameters
 from .core.message import Call, Reply, Request, Response
@@ -43,9 +45,12 @@ class Gateway:
         and a request that has begun keeps the plan that it found.
     """
 
-    def __init__(self, mapping: Mapping, upstreams: Upstreams) -> None:
+    def __init__(self, mapping: Mapping, upstreams: Upstreams, baggage: Baggage = NO_BAGGAGE) -> None:
+        """:param baggage: which headers travel beside calls, there and back."""
         self.mapping = mapping
         self.upstreams = upstreams
+        self._baggage = baggage
+        self._packs = bool(baggage.transient or baggage.persistent)
 
     def handle(self, request: Request) -> Deferred[Response]:
         """A request by one of the IDL's routes."""
@@ -71,11 +76,16 @@ class Gateway:
         call = Call(
             plan.service, plan.wire_name, payload, plan.oneway, request.deadline, plan.idl_service, policy=plan.policy
         )
+        if self._packs:
+            call = evolve(call, info=self._baggage.pack(request))
         return call if plan.steer is None else plan.steer(call, request, arguments)
 
     def answer(self, reply: Reply, plan: Plan) -> Response:
         result = plan.decode(reply)
-        return plan.render(result)
+        response = plan.render(result)
+        if not reply.info:
+            return response
+        return evolve(response, headers=(*response.headers, *self._baggage.unpack(reply.info)))
 
 
 def blame(failure: Failure, plan: Plan) -> Response:

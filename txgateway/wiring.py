@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, gatherResults
@@ -16,7 +17,9 @@ from twisted.python.failure import Failure
 
 from . import __version__, config
 from .config import ConfigError, DiscoverySettings, HttpSettings, Settings, UpstreamSettings
+from .core.baggage import Baggage, compile_baggage
 from .core.balancing import balancers
+from .core.dialect import Dialect, dialect_of
 from .core.extension import Extensions
 from .core.framing import framings
 from .core.health.breaker import Breaker, BreakerSettings
@@ -25,7 +28,7 @@ from .core.health.standing import Governance
 from .core.instances import Instance
 from .core.loading import LoadedMapping
 from .core.mapping import Mapping, MappingSettings
-from .core.policy import REASONS, Choice, Policies, Policy, PolicyError
+from .core.policy import PROTOCOLS, REASONS, Choice, Policies, Policy, PolicyError
 from .core.retrying import Budget
 from .filters import Filter, compose
 from .filters.access_log import access_log
@@ -74,6 +77,8 @@ def check_names(settings: Settings) -> None:
     _known("http.server", settings.http.server, http_servers)
     _known("upstream.balancer", settings.upstream.balancer, balancers)
     _known("upstream.transport", settings.upstream.transport, framings)
+    if settings.upstream.protocol not in PROTOCOLS:
+        raise ConfigError(f"upstream.protocol: no {settings.upstream.protocol!r}; there are {', '.join(PROTOCOLS)}")
 
 
 def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> list[Filter]:
@@ -130,7 +135,7 @@ class GatewayService(Service):
         self._loaded = LoadedMapping()
         self._in_flight = InFlight()
         self._upstreams = Upstreams(self._open_upstream)
-        self._gateway = Gateway(self._loaded.mapping, self._upstreams)
+        self._gateway = Gateway(self._loaded.mapping, self._upstreams, _baggage(settings.upstream))
         filters = public_filters(settings, reactor, self._in_flight)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
@@ -221,10 +226,11 @@ class GatewayService(Service):
         if self._etcd is not None and service not in self._static.services:
             registry = self._etcd
         health = self._settings.health
+        make_pool = _pool_maker(self._settings.upstream, self._reactor)
         upstream = Upstream(
             service,
             self._reactor,
-            _pool_maker(self._settings.upstream, self._reactor),
+            lambda instance: make_pool(instance, upstream.policies),
             lambda instance: registry.distrust(service, instance),
             lambda upstream, policy: compose_policies(
                 call_policies(policy, self._settings, self._reactor, Random()), next_instance(upstream)
@@ -324,7 +330,7 @@ def _policies(settings: Settings) -> Policies:
         if not isinstance(method, str):
             raise ConfigError(f"health.check_methods.{service}: expected text, got {method!r}")
     try:
-        known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers))
+        known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers), frozenset(framings))
         return known.checked(policy.methods)
     except PolicyError as error:
         raise ConfigError(f"policy.methods: {error}") from None
@@ -357,15 +363,29 @@ def _breaker(settings: config.BreakerSettings) -> BreakerSettings:
     return BreakerSettings(settings.error_rate, settings.min_calls)
 
 
-def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance], Pool]:
+def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance, Collection[Policy]], Pool]:
     limits = Limits(
         connections=settings.max_connections,
         queue=settings.max_queue,
         connect_timeout=settings.connect_timeout,
         idle_timeout=settings.connection_idle,
     )
-    framing = framings[settings.transport]
-    return lambda instance: Pool(reactor, instance, limits, lambda: framing(settings.max_frame))
+    default = Dialect(settings.transport, settings.protocol, settings.pipeline)
+
+    def make_pool(instance: Instance, policies: Collection[Policy]) -> Pool:
+        dialect = dialect_of(instance, policies, framings, default)
+        framing = framings[dialect.framing(framings)]
+        depth = evolve(limits, depth=dialect.pipeline)
+        return Pool(reactor, instance, depth, lambda: framing(settings.max_frame), caller=settings.caller)
+
+    return make_pool
+
+
+def _baggage(settings: UpstreamSettings) -> Baggage:
+    try:
+        return compile_baggage(settings.transient, settings.persistent, settings.backward)
+    except ValueError as error:
+        raise ConfigError(f"upstream.transient, persistent or backward: {error}") from None
 
 
 def _static_registry(settings: DiscoverySettings, reactor: Any) -> StaticRegistry:

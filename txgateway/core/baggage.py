@@ -36,6 +36,9 @@ class Baggage:
         return tuple((header, value) for header, value in values if not is_forbidden(value))
 
 
+NO_BAGGAGE = Baggage()
+
+
 def compile_baggage(
     transient: Mapping[str, str], persistent: Mapping[str, str], backward: Mapping[str, str]
 ) -> Baggage:

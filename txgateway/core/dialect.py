@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from attrs import frozen
 
@@ -28,7 +28,7 @@ class Dialect:
     protocol: str = PROTOCOLS[0]
     pipeline: int = 1
 
-    def framing(self, names: Collection[str]) -> str:
+    def framing(self, names: Container[str]) -> str:
         """The name of the framing that speaks so, of those that there are.
 
         The compact protocol has no TTHeader, so where both are asked for it is framed.
@@ -40,7 +40,7 @@ class Dialect:
 
 
 def dialect_of(
-    instance: Instance, policies: Collection[Policy], transports: Collection[str], default: Dialect
+    instance: Instance, policies: Collection[Policy], transports: Container[str], default: Dialect
 ) -> Dialect:
     """An instance's tags win over the policies of its service's methods, and these over the default.
 
@@ -66,5 +66,5 @@ def connection_policies(policies: Mapping[str, Policy]) -> set[tuple[str, str, i
     return {(each.transport, each.protocol, each.pipeline, each.connect_timeout) for each in policies.values()}
 
 
-def _first(names: Iterable[str], known: Collection[str]) -> str:
+def _first(names: Iterable[str], known: Container[str]) -> str:
     return next((name for name in names if name in known), "")
