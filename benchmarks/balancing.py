@@ -24,10 +24,10 @@ from txgateway.core.health.standing import Governance
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call, MessageType, Reply
 from txgateway.core.policy import Policy
+from txgateway.governing import call_policies
 from txgateway.net.upstream import Upstream
 from txgateway.policies import compose
 from txgateway.policies.next_instance import next_instance
-from txgateway.wiring import call_policies
 
 ROUNDS = 7
 CALLS = 5000

@@ -15,29 +15,25 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from . import __version__, config
+from . import __version__
 from .config import ConfigError, DiscoverySettings, HttpSettings, Settings, UpstreamSettings
 from .core.baggage import Baggage, compile_baggage
 from .core.balancing import balancers
 from .core.dialect import Dialect, dialect_of
 from .core.extension import Extensions
 from .core.framing import framings
-from .core.health.breaker import Breaker, BreakerSettings
-from .core.health.ejection import EjectionSettings
-from .core.health.standing import Governance
 from .core.instances import Instance
 from .core.loading import LoadedMapping
 from .core.mapping import Mapping, MappingSettings
-from .core.policy import PROTOCOLS, REASONS, Choice, Policies, Policy, PolicyError
-from .core.retrying import Budget
+from .core.policy import PROTOCOLS, Policy
 from .filters import Filter, compose
 from .filters.access_log import access_log
 from .filters.deadline import deadline
 from .filters.in_flight import InFlight
 from .filters.rescue import rescue
 from .gateway import Gateway
+from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
-from .net.checks import Checks, answers, connects
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
 from .net.mapping.folder import load_folders
@@ -45,13 +41,6 @@ from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
 from .net.upstream import Upstream, Upstreams
-from .policies import CallPolicy
-from .policies import compose as compose_policies
-from .policies.backup import backup
-from .policies.circuit import circuit
-from .policies.next_instance import next_instance
-from .policies.retry import retry
-from .policies.try_timeout import try_timeout
 
 log = Logger()
 
@@ -97,24 +86,6 @@ def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> lis
     return filters
 
 
-def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Random) -> list[CallPolicy]:
-    """What stands around the calls of one method, outermost first; next_instance stands in the middle."""
-    policies: list[CallPolicy] = []
-    share = settings.policy.retry_budget
-    if policy.backup_after:
-        # Around retries: a first call that is being repeated is as slow as one that waits.
-        policies.append(backup(policy, Budget(share), reactor))
-    if policy.retries:
-        policies.append(retry(policy, Budget(share), reactor, random))
-    if settings.breaker.per_method:
-        # Sees each try, and lets none through once it is open, whoever repeats it.
-        policies.append(circuit(Breaker(_breaker(settings.breaker)), reactor))
-    if policy.timeout:
-        # Each try has its own time, which begins before an instance is picked.
-        policies.append(try_timeout(policy.timeout, reactor.seconds))
-    return policies
-
-
 class GatewayService(Service):
     """Listens, serves and drains; started and stopped by ``twistd``, or by any Twisted program.
 
@@ -130,7 +101,7 @@ class GatewayService(Service):
         self._admin_on = endpoints_from("http.admin", settings.http.admin, reactor)
         self._static = _static_registry(settings.discovery, reactor)
         self._etcd = _etcd_registry(settings.discovery, reactor)
-        self._policies = _policies(settings)
+        self._policies = policies_from(settings)
         self._draining = False
         self._loaded = LoadedMapping()
         self._in_flight = InFlight()
@@ -225,30 +196,18 @@ class GatewayService(Service):
         registry: Registry = self._static
         if self._etcd is not None and service not in self._static.services:
             registry = self._etcd
-        health = self._settings.health
         make_pool = _pool_maker(self._settings.upstream, self._reactor)
         upstream = Upstream(
             service,
             self._reactor,
             lambda instance: make_pool(instance, upstream.policies),
             lambda instance: registry.distrust(service, instance),
-            lambda upstream, policy: compose_policies(
-                call_policies(policy, self._settings, self._reactor, Random()), next_instance(upstream)
-            ),
+            lambda upstream, policy: sender(upstream, policy, self._settings, self._reactor),
             Random(),
-            _governance(self._settings),
-            self._make_checks if health.check or service in health.check_methods else None,
+            governance_from(self._settings),
+            lambda upstream: checks_of(upstream, self._settings, self._reactor),
         )
         return upstream, registry.watch(service, upstream.update)
-
-    def _make_checks(self, upstream: Upstream) -> Checks:
-        settings, seconds = self._settings.health, self._reactor.seconds
-        method = settings.check_methods.get(upstream.service)
-        probe = connects(self._reactor)
-        if method is not None:
-            probe = answers(method, upstream.service, upstream.open, lambda: seconds() + settings.check_timeout)
-        every, within = settings.check_interval, settings.check_timeout
-        return Checks(self._reactor, Random(), every, within, probe, upstream.checked)
 
     # What the admin port shows
 
@@ -312,55 +271,6 @@ def http_limits(settings: HttpSettings) -> HttpLimits:
         pipeline=settings.max_pipelined,
         connections=settings.max_connections,
     )
-
-
-def _policies(settings: Settings) -> Policies:
-    policy, upstream = settings.policy, settings.upstream
-    unknown = [reason for reason in policy.retry_on if reason not in REASONS]
-    if unknown:
-        raise ConfigError(f"policy.retry_on: no {unknown[0]!r}; there are {', '.join(REASONS)}")
-    defaults = Policy(
-        choice=Choice(upstream.balancer),
-        timeout=policy.timeout,
-        retries=policy.retries,
-        retry_on=frozenset(policy.retry_on),
-        backoff=(policy.backoff_min, policy.backoff_max),
-    )
-    for service, method in settings.health.check_methods.items():
-        if not isinstance(method, str):
-            raise ConfigError(f"health.check_methods.{service}: expected text, got {method!r}")
-    try:
-        known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers), frozenset(framings))
-        return known.checked(policy.methods)
-    except PolicyError as error:
-        raise ConfigError(f"policy.methods: {error}") from None
-
-
-def _governance(settings: Settings) -> Governance:
-    health = settings.health
-    ejection = EjectionSettings(
-        consecutive=health.consecutive_failures,
-        consecutive_unanswered=health.consecutive_unanswered,
-        deviations=health.deviations,
-        failure_share=health.failure_share,
-        min_instances=health.min_instances,
-        min_calls=health.min_calls,
-        interval=health.interval,
-        base=health.ejection_time,
-        longest=health.max_ejection_time,
-        share=health.max_ejected,
-    )
-    return Governance(
-        zone=settings.upstream.zone,
-        slow_start=settings.upstream.slow_start,
-        ejection=ejection if health.ejection else None,
-        breaker=_breaker(settings.breaker) if settings.breaker.per_instance else None,
-        panic=health.panic,
-    )
-
-
-def _breaker(settings: config.BreakerSettings) -> BreakerSettings:
-    return BreakerSettings(settings.error_rate, settings.min_calls)
 
 
 def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance, Collection[Policy]], Pool]:

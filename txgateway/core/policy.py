@@ -26,7 +26,7 @@ REASONS = (UNAVAILABLE, TIMEOUT, CLOSED, EXCEPTION)
 
 # What becomes of a request that fails its rules: refused at the first, refused with all of
 # them, or only noticed.
-FIRST, ALL, OBSERVE = "first", "all", "observe"
+MODES = FIRST, ALL, OBSERVE = "first", "all", "observe"
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s)")
 _SOURCE = re.compile(r"(?:header|cookie|query|arg):[!-~]+|ip")
@@ -128,8 +128,8 @@ def _tag(text: str) -> str:
 
 
 def _mode(text: str) -> str:
-    if text not in (FIRST, ALL, OBSERVE):
-        raise ValueError(f"one of {FIRST}, {ALL}, {OBSERVE}")
+    if text not in MODES:
+        raise ValueError(f"one of {', '.join(MODES)}")
     return text
 
 

@@ -43,7 +43,7 @@ class Upstream:
     :param make_pool: the connections of one instance.
     :param distrust: told of an instance that cannot be connected to.
     :param compose: puts the policies of a method around :meth:`pick` and :meth:`call`.
-    :param make_checks: makes the checks of instances that tell :meth:`checked`; None: there are none.
+    :param make_checks: makes the checks of instances that tell :meth:`checked`, or gives None.
     """
 
     service: str
@@ -53,7 +53,7 @@ class Upstream:
     compose: Callable[[Upstream, Policy], Send]
     random: Random
     governance: Governance
-    make_checks: Callable[[Upstream], Checks] | None = None
+    make_checks: Callable[[Upstream], Checks | None] = lambda upstream: None
     instances: tuple[Instance, ...] = ()
     _pickers: Pickers = field(init=False)
     _standing: Standing = field(init=False)
@@ -76,7 +76,7 @@ class Upstream:
         self._breaks = self.governance.breaker is not None
         self._interval_alarm = Alarm(self.clock, self._end_interval)
         self._step_alarm = Alarm(self.clock, self._rebuild)
-        self._checks = self.make_checks(self) if self.make_checks else None
+        self._checks = self.make_checks(self)
 
     def serve(self, policies: Mapping[str, Policy]) -> None:
         """The policies of all methods, by their names."""
