@@ -170,7 +170,9 @@ class PolicySettings:
     retry_budget: float = _setting(
         0.1, _number(0.001, 1, "a share"), "of a method's calls in ten seconds may be repetitions"
     )
-    validate: str = _setting("first", _text, "what becomes of a request that fails its rules: `first`, `all`, `observe`")
+    validate: str = _setting(
+        "first", _text, "what becomes of a request that fails its rules: `first`, `all`, `observe`"
+    )
     safe_verbs: tuple[str, ...] = _setting(
         ("GET", "HEAD"), _texts, "a method whose routes have no other verbs is idempotent"
     )
