@@ -215,22 +215,17 @@ class RequestReader:
         line_end = buffer.find(b"\r\n", at)
         if line_end - at > self._limits.request_line:
             raise UriTooLong(f"A request line may have {self._limits.request_line} bytes")
-        parts = _request_line(buffer, at, line_end)
-        if parts is None:
-            raise BadMessage("The request line is malformed")
-        verb, target, version = parts.groups()
+        verb, target, version = _parse_request_line(buffer, at, line_end)
         self._at, self._skipped, self._told = end + 4, False, False
         fields = self._meaning(buffer[line_end + 2 : end + 2], version)
         self._verb = verb
-        self._target = target if target.startswith(b"/") else origin_form(target)
+        self._target = target
         self._fields = fields
         return fields
 
     def _meaning(self, lines: bytes, version: bytes) -> _Fields:
         if lines == self._lines and version == self._version:
             return self._known
-        if version not in (b"1.0", b"1.1"):
-            raise VersionNotSupported("Only HTTP/1.1 and HTTP/1.0 are spoken here")
         self._check_lines(lines)
         self._known = _understand(self._read_headers(lines), version == b"1.1")
         if self._known.length > self._limits.body:
@@ -257,7 +252,10 @@ class RequestReader:
             raise HeadersTooLarge(f"All headers together may have {self._limits.header_bytes} bytes")
         if rest.count(b"\n") > self._limits.headers:
             raise HeadersTooLarge(f"A request may have {self._limits.headers} headers")
-        if _bare_line_end(begun) or (end and _request_line(line) is None):
+        whole = rest[: rest.rfind(b"\r\n") + 2] if b"\r\n" in rest else b""
+        if end:
+            _parse_request_line(line, 0, len(line))
+        if _bare_line_end(begun) or _header_lines(whole) is None:
             raise BadMessage("The head of the request is malformed")
         if begun not in (b"", b"\r") and not _token_start(begun):
             raise BadMessage("The request line is malformed")
@@ -365,6 +363,22 @@ class _Chunks:
         self.extensions += len(parts[2] or b"")
         if self.extensions > MOST_EXTENSIONS:
             raise BadMessage("The chunks have too many extensions")
+
+
+def _parse_request_line(data: bytes, start: int, end: int) -> tuple[bytes, bytes, bytes]:
+    """Verb, target without scheme and authority, and version. Raises BadMessage or VersionNotSupported."""
+    parts = _request_line(data, start, end)
+    if parts is None:
+        raise BadMessage("The request line is malformed")
+    verb, target, version = parts.groups()
+    if version not in (b"1.0", b"1.1"):
+        raise VersionNotSupported("Only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if target.startswith(b"/") or (target == b"*" and verb == b"OPTIONS"):
+        return verb, target, version
+    if not _absolute(target):
+        # An authority is for a proxy, and anything else is for nobody.
+        raise BadMessage("The target of the request is no path")
+    return verb, origin_form(target), version
 
 
 def _understand(headers: tuple[Header, ...], is_1_1: bool) -> _Fields:

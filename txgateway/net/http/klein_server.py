@@ -315,6 +315,7 @@ class _GuardedChannel(HTTPChannel):
         # Requests that the reader has passed, and those that Twisted has begun.
         self._read = self._begun = 0
         self._replaying = False
+        self._refused: GatewayError | None = None
 
     @property
     def draining(self) -> bool:
@@ -332,19 +333,23 @@ class _GuardedChannel(HTTPChannel):
             return
         reader = self._reader
         reader.feed(data)
+        # What is before this belongs to requests that the reader has passed.
+        passed = 0
+        refused: GatewayError | None = None
         try:
-            while reader.next() is not None or reader.interrupted:
+            while not self._deaf and (reader.next() is not None or reader.interrupted):
                 self._phase = Phase.NOTHING
-                self._read += not reader.interrupted
-                if reader.closes:
-                    self._deaf = True
-                    data = data[: len(data) - reader.buffered]
-                    break
+                if not reader.interrupted:
+                    self._read += 1
+                    self._deaf = reader.closes
+                    passed = len(data) - reader.buffered
         except GatewayError as error:
-            self._refuse(error)
-            return
-        self._watch()
-        super().dataReceived(data)
+            refused = error
+        super().dataReceived(data[:passed] if self._deaf or refused else data)
+        if refused is not None:
+            self._refuse(refused)
+        else:
+            self._watch()
 
     def requestDone(self, request: Any) -> None:
         # Twisted now goes on with what came meanwhile, by ``dataReceived`` once more.
@@ -353,6 +358,8 @@ class _GuardedChannel(HTTPChannel):
             super().requestDone(request)
         finally:
             self._replaying = False
+        if self._refused is not None:
+            self._refuse(self._refused)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         self._begun += 1
@@ -366,9 +373,9 @@ class _GuardedChannel(HTTPChannel):
     def _refuse(self, error: GatewayError) -> None:
         self._deaf = True
         self._alarm.stop()
+        # Those before it get their answers first.
+        self._refused = error if self._handlingRequest else None
         if self._handlingRequest:
-            # Those before it get their answer, and the connection then ends.
-            self.persistent = False
             return
         response = render_failure(error)
         lines = [b"HTTP/1.1 %d %b" % (response.status, reason(response.status))]
