@@ -1,4 +1,4 @@
-"""pick: which instance takes the next call; one file per policy."""
+"""pick: which instance takes the next call; one file per way to choose."""
 
 from __future__ import annotations
 
