@@ -106,6 +106,14 @@ class MappingSettings:
     include_dirs: tuple[str, ...] = _setting((), _texts, "where includes are looked for, after the including file")
     legacy_annotations: bool = _setting(False, _flag, "`agw.*` and `janus.*` annotations mean what they once did")
     business_status: int = _setting(500, _whole(200, 599, "an HTTP status"), "the status of a business status error")
+    watch: str = _setting("auto", _text, "how files are followed: `inotify`, `poll`, `off`, or `auto`: what fits them")
+    on_breaking: str = _setting(
+        "warn", _text, "a change that breaks somebody: `serve` it, `warn` and serve, or `refuse` it"
+    )
+    allow: tuple[str, ...] = _setting(
+        (), _texts, "fingerprints of changes that are served although they break somebody"
+    )
+    history: int = _setting(10, _whole(1, 1000, "a whole number"), "versions of the mapping that can be gone back to")
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Any
 
@@ -22,9 +23,11 @@ from .core.balancing import balancers
 from .core.dialect import Dialect, dialect_of
 from .core.extension import Extensions
 from .core.framing import framings
+from .core.gate import POLICIES, Gate
+from .core.history import History
 from .core.instances import Instance
-from .core.loading import LoadedMapping
-from .core.mapping import Mapping, MappingSettings
+from .core.loading import LoadedMapping, Loader
+from .core.mapping import MappingSettings
 from .core.policy import PROTOCOLS, Policy
 from .filters import Filter, compose
 from .filters.access_log import access_log
@@ -36,7 +39,9 @@ from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
-from .net.mapping.folder import load_folders
+from .net.mapping.background import Background, Heap
+from .net.mapping.folder import WATCHES, FolderSource
+from .net.mapping.live import LiveMapping
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
@@ -103,10 +108,12 @@ class GatewayService(Service):
         self._etcd = _etcd_registry(settings.discovery, reactor)
         self._policies = policies_from(settings)
         self._draining = False
-        self._loaded = LoadedMapping()
         self._in_flight = InFlight()
+        self._background = Background(reactor)
+        self._heap = Heap(lambda: not self._in_flight.running)
+        self._live = self._live_mapping()
         self._upstreams = Upstreams(self._open_upstream)
-        self._gateway = Gateway(self._loaded.mapping, self._upstreams, _baggage(settings.upstream))
+        self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
         filters = public_filters(settings, reactor, self._in_flight)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
@@ -123,6 +130,8 @@ class GatewayService(Service):
         failures: list[Failure] = []
         ensureDeferred(self._listen()).addErrback(failures.append)
         if failures:
+            self._live.stop()
+            self._background.stop()
             raise SystemExit(f"tgw: {failures[0].getErrorMessage()}")
 
     def stopService(self) -> Deferred[None]:
@@ -130,28 +139,51 @@ class GatewayService(Service):
         super().stopService()
         return ensureDeferred(self._stop())
 
-    def serve(self, mapping: Mapping) -> None:
+    def serve(self, loaded: LoadedMapping) -> None:
         """Serve this mapping from the next request on."""
+        mapping = loaded.mapping
         policies = {service: mapping.policies(service) for service in mapping.services}
         for place in self._policies.unmet(policies):
             log.warn("policy.methods names {place}, which no IDL serves", place=place)
         self._upstreams.serve(policies)
         self._gateway.mapping = mapping
         self.public.serve(self._handlers())
+        self._heap.serves({name: (each, len(each.calls)) for name, each in loaded.services.items()})
+
+    def _live_mapping(self) -> LiveMapping:
+        settings = self._settings.mapping
+        _one_of("mapping.watch", settings.watch, WATCHES)
+        _one_of("mapping.on_breaking", settings.on_breaking, POLICIES)
+        compiling = MappingSettings(settings.legacy_annotations, settings.business_status, self._policies)
+        folder = FolderSource(
+            self._reactor,
+            settings.idl,
+            self._background.run,
+            lambda: self._live.changed(FolderSource.name),
+            watch=settings.watch,
+        )
+        return LiveMapping(
+            self._background,
+            [folder],
+            Loader(settings.include_dirs, compiling, self._background.breathe),
+            Gate(settings.on_breaking, settings.allow),
+            History(settings.history),
+            self.serve,
+            time.time,
+        )
 
     def _load(self) -> None:
-        settings = self._settings.mapping
+        self._background.start()
+        self._heap.start()
         try:
-            compiling = MappingSettings(settings.legacy_annotations, settings.business_status, self._policies)
-            loaded = self._loaded = load_folders(settings.idl, settings.include_dirs, compiling)
+            self._live.start()
         except OSError as error:
+            self._background.stop()
             raise SystemExit(f"tgw: mapping.idl: {error.filename}: {error.strerror}") from None
-        for diagnostic in loaded.diagnostics:
-            log.warn("{diagnostic}", diagnostic=str(diagnostic))
-        for service in self._static.services.keys() - set(loaded.mapping.services):
+        services = self._live.loaded.mapping.services
+        for service in self._static.services.keys() - set(services):
             log.warn("discovery.static names {service}, which no IDL serves", service=service)
-        self.serve(loaded.mapping)
-        log.info("serving {services}", services=", ".join(loaded.mapping.services) or "no service at all")
+        log.info("serving {services}", services=", ".join(services) or "no service at all")
 
     def _handlers(self) -> PublicHandlers:
         routes = [HttpRoute(route.verb, route.path) for route in self._gateway.mapping.routes]
@@ -175,6 +207,8 @@ class GatewayService(Service):
         await self.public.stop_listening()
         await self._within(self._settings.lifecycle.drain_timeout, self._idle())
         self.public.close()
+        self._live.stop()
+        self._background.stop()
         await self._within(CLOSE_WITHIN, self._upstreams.close())
         if self._etcd is not None:
             await self._within(CLOSE_WITHIN, self._etcd.stop())
@@ -216,18 +250,22 @@ class GatewayService(Service):
         return AdminPages(self._health, self._ready, self._services, self._routes)
 
     def _health(self) -> dict[str, Any]:
-        errors = [str(diagnostic) for diagnostic in self._loaded.errors]
+        mapping = self._live.status()
+        broken = mapping["trouble"] or mapping["errors"]
         return {
-            "status": "degraded" if errors else "ok",
+            "status": "degraded" if broken else "ok",
             "version": __version__,
             "in_flight": self._in_flight.running,
-            "mapping": {"services": len(self._loaded.mapping.services), "errors": errors},
+            "mapping": {
+                "services": len(self._live.loaded.mapping.services),
+                **{name: mapping[name] for name in ("digest", "errors", "kept", "trouble")},
+            },
             "discovery": {"ready": self._discovery_ready()},
         }
 
     def _ready(self) -> dict[str, Any]:
         missing = {
-            "a mapping": bool(self._loaded.mapping.services),
+            "a mapping": bool(self._live.loaded.mapping.services),
             "the first snapshot of discovery": self._discovery_ready(),
             "the end of draining": not self._draining,
         }
@@ -238,6 +276,7 @@ class GatewayService(Service):
         registry: list[Registry] = [self._static] if self._etcd is None else [self._static, self._etcd]
         return {
             "services": {upstream.service: upstream.status() for upstream in self._upstreams},
+            "mapping": {"kept": sorted(self._live.loaded.kept), "errors": list(map(str, self._live.loaded.errors))},
             "registries": [each.status() for each in registry],
         }
 
@@ -250,12 +289,18 @@ class GatewayService(Service):
                     "service": route.plan.service,
                     "method": route.plan.method.name,
                 }
-                for route in self._loaded.mapping.routes
-            ]
+                for route in self._live.loaded.mapping.routes
+            ],
+            "mapping": self._live.status(),
         }
 
     def _discovery_ready(self) -> bool:
         return self._etcd is None or self._etcd.ready
+
+
+def _one_of(setting: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"{setting}: no {value!r}; there are {', '.join(known)}")
 
 
 def http_limits(settings: HttpSettings) -> HttpLimits:

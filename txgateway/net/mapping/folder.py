@@ -1,17 +1,31 @@
-"""The IDL in folders and files."""
+"""The IDL in folders and files, followed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import posixpath
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from ...core.idl import decode
-from ...core.idl_files import idl_files
-from ...core.loading import LoadedMapping, load_mapping
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ...core.idl_files import idl_files, is_idl
+from ...core.loading import LoadedMapping, Root, load_mapping
 from ...core.mapping import MappingSettings
+from ...core.settling import Settling
+from .watching import LOOK_EVERY, POLL_EVERY, Looks, Notices, Stamp, has_events, stamp, stamps
+
+log = Logger()
 
 # A file that is larger is no IDL that somebody wrote.
 MAX_FILE_BYTES = 16 * 1024 * 1024
+# How the files are watched.
+AUTO, INOTIFY, POLL, OFF = "auto", "inotify", "poll", "off"
+WATCHES = (AUTO, INOTIFY, POLL, OFF)
+
+Run = Callable[[Callable[[], Any]], "Deferred[Any]"]
 
 
 def load_folders(
@@ -21,17 +35,21 @@ def load_folders(
 
     Blocks, about 5 s for 2,000 methods. Raises OSError if there is nothing at a path.
     """
-    roots = [root for path in paths for root in _roots(Path(path))]
-    return load_mapping(dict.fromkeys(roots), read_file, include_dirs, settings)
+    return load_mapping(find_roots(paths), read_file, include_dirs, settings)
+
+
+def find_roots(paths: Sequence[str]) -> list[str]:
+    """Every IDL file at and below these paths. Blocks; raises OSError if there is nothing at a path."""
+    return list(dict.fromkeys(root for path in paths for root in _roots(Path(path))))
 
 
 def read_file(path: str) -> str:
-    """The text of a file, comments in any encoding; raises OSError, also for one too large."""
+    """The text of a file; raises OSError, also for one too large, and UnicodeDecodeError."""
     with open(path, "rb") as file:
         content = file.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise OSError(f"larger than {MAX_FILE_BYTES} bytes")
-    return decode(content)
+    return content.decode("utf-8")
 
 
 def _roots(path: Path) -> list[str]:
@@ -40,3 +58,176 @@ def _roots(path: Path) -> list[str]:
         return [str(path)]
     below = (str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
     return [str(path / name) for name in idl_files(below)]
+
+
+class FolderSource:
+    """Follows files and folders: a change is told once the file that it is in has come to rest.
+
+    A file that is being written is read as it was before, so that half of it is never seen.
+
+    :param run: calls something in another thread, for what may block.
+    :param changed: told that there is something new to be read.
+    """
+
+    name = "folder"
+
+    def __init__(
+        self, reactor: Any, paths: Sequence[str], run: Run, changed: Callable[[], None], *, watch: str = AUTO
+    ) -> None:
+        self._reactor = reactor
+        self._paths = tuple(map(posixpath.normpath, paths))
+        self._run = run
+        self._changed = changed
+        self._watch = watch
+        self._settling = Settling()
+        self._timer: Any = None
+        self._notices: Notices | None = None
+        self._looks: Looks | None = None
+        self._running = False
+        # As they were when they were read last, for files that are being written now.
+        self._texts: dict[str, str] = {}
+        self._roots: tuple[str, ...] = ()
+        # Every path that counts, and by which of them a file goes that is reached through a link.
+        self._sought: frozenset[str] = frozenset()
+        self._aliases: dict[str, str] = {}
+        self._folders: frozenset[str] = frozenset()
+
+    def start(self) -> None:
+        self._running = True
+        if self._watch == OFF:
+            return
+        if self._watch == INOTIFY or (self._watch == AUTO and has_events(self._paths)):
+            self._notice()
+        every = POLL_EVERY if self._notices is None else LOOK_EVERY
+        self._looks = Looks(self._reactor, every, self._run, self._look, self._touched)
+        self._looks.start()
+
+    def stop(self) -> None:
+        self._running = False
+        if self._looks is not None:
+            self._looks.stop()
+        if self._notices is not None:
+            self._notices.stop()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def reader(self) -> Callable[[], Sequence[Root]]:
+        restless = self._settling.restless
+
+        def read_all() -> Sequence[Root]:
+            texts: dict[str, str] = {}
+
+            def read(path: str) -> str:
+                if path not in texts:
+                    texts[path] = self._read(path, restless)
+                return texts[path]
+
+            found = set(find_roots(self._paths))
+            # One that is being deleted, or replaced, is still there; one that is being made is not yet.
+            found |= restless & set(self._roots)
+            found -= {path for path in restless if path not in self._texts}
+            self._roots, self._texts = tuple(sorted(found)), texts
+            return [Root(path, read) for path in self._roots]
+
+        return read_all
+
+    def loaded(self, loaded: LoadedMapping) -> None:
+        self._sought = frozenset(path for path in loaded.sought if path in self._texts or not path.startswith("etcd:"))
+        self._run(self._survey).addCallbacks(self._surveyed, lambda failure: failure.trap(OSError) and None)
+
+    def status(self) -> dict[str, Any]:
+        how = OFF if self._looks is None else POLL if self._notices is None else INOTIFY
+        return {"kind": "folder", "paths": list(self._paths), "watch": how, "files": len(self._roots)}
+
+    def _read(self, path: str, restless: frozenset[str]) -> str:
+        if path not in restless:
+            return read_file(path)
+        if path not in self._texts:
+            raise FileNotFoundError(path)
+        return self._texts[path]
+
+    # What happens to files
+
+    def _touched(self, path: str, is_open: bool) -> None:
+        path = self._aliases.get(path, path)
+        if self._running and self._counts(path):
+            self._settling.touched(path, self._reactor.seconds(), is_open=is_open)
+            self._wait()
+
+    def _counts(self, path: str) -> bool:
+        """Whether a change there may be one of ours; what editors leave beside files is not."""
+        name = posixpath.basename(path)
+        # A mounted ConfigMap changes all of its files by one link, `..data`.
+        return is_idl(name) or name == "..data" or path in self._sought or path in self._folders or path in self._paths
+
+    def _wait(self) -> None:
+        due = self._settling.due
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if due is not None:
+            self._timer = self._reactor.callLater(max(0.0, due - self._reactor.seconds()), self._rest)
+
+    def _rest(self) -> None:
+        if self._settling.settle(self._reactor.seconds()):
+            self._changed()
+        self._wait()
+
+    # How it is noticed
+
+    def _notice(self) -> None:
+        try:
+            self._notices = Notices(self._reactor, self._touched, self._lost)
+            self._notices.watch(self._folders)
+        except OSError as error:
+            self._no_notices(error)
+
+    def _no_notices(self, error: OSError) -> None:
+        log.warn("mapping.watch: {why}; files are looked at instead", why=error.strerror)
+        if self._notices is not None:
+            self._notices.stop()
+            self._notices = None
+
+    def _lost(self) -> None:
+        """A watched folder was deleted, so nothing is watched any more: begin anew, and look at everything."""
+        if self._running:
+            self._notice()
+            for path in self._paths:
+                self._touched(path, False)
+
+    def _survey(self) -> tuple[dict[str, str], frozenset[str]]:
+        """Which folders are to be watched, and which names of files in them stand for ours. Blocks."""
+        folders = [path for path in self._paths if os.path.isdir(path)]
+        for path in list(folders):
+            folders += [
+                str(below) for below in Path(path).rglob("*") if below.is_dir() and is_idl(f"{below.name}/x.thrift")
+            ]
+        folders += [posixpath.dirname(path) for path in (*self._paths, *sorted(self._sought))]
+        aliases = {}
+        for path in self._sought:
+            real = os.path.realpath(path)
+            if real != os.path.abspath(path):
+                aliases[real] = path
+        folders += [posixpath.dirname(real) for real in aliases]
+        return aliases, _distinct(folders)
+
+    def _surveyed(self, found: tuple[dict[str, str], frozenset[str]]) -> None:
+        self._aliases, self._folders = found
+        if self._running and self._notices is not None:
+            try:
+                self._notices.watch(self._folders)
+            except OSError as error:
+                self._no_notices(error)
+
+    def _look(self) -> dict[str, Stamp]:
+        """Blocks."""
+        return stamps({*self._sought, *find_roots(self._paths)})
+
+
+def _distinct(folders: Sequence[str]) -> frozenset[str]:
+    """Each folder by the first of its names: inotify knows one, which has to be that by which we read its files."""
+    found: dict[Stamp, str] = {}
+    for folder in folders:
+        seen = stamp(folder or ".")
+        if seen is not None:
+            found.setdefault((0, 0, *seen[2:]), folder)
+    return frozenset(found.values())

@@ -1,0 +1,228 @@
+"""A changed IDL is served at once, and nothing that runs is broken by it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.load import Load
+from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+
+pytestmark = pytest.mark.slow
+
+BOOK = (ROOT / "idl" / "book.thrift").read_text("utf-8")
+OTHER = """struct Req { 1: i32 n (api.query="n") }
+struct Resp { 1: string text }
+service Other%d { Resp get(1: Req req) (api.get="/other%d/%s") }
+"""
+
+
+class Town:
+    """A gateway that follows a folder, and a Book service."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        self.book = BookProcess()
+        shutil.copy(ROOT / "idl" / "book.thrift", folder)
+        self.gateway = GatewayProcess("--static", f"book={self.book.address}", *options, idl=folder)
+
+    def close(self) -> None:
+        self.gateway.end()
+        self.book.end()
+
+    def write(self, text: str, name: str = "book.thrift") -> None:
+        (self.folder / name).write_text(text)
+
+    def routes(self) -> set[str]:
+        return {route["path"] for route in self.gateway.admin("/routes")["routes"]}
+
+    def health(self) -> dict[str, Any]:
+        health: dict[str, Any] = self.gateway.admin("/healthz")
+        return health
+
+    def sees(self, what: Callable[[], bool], within: float = 5.0) -> float:
+        """How long it took."""
+        began = time.monotonic()
+        while not what():
+            assert time.monotonic() < began + within, self.gateway.output[-3000:]
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def town(tmp_path) -> Iterator[Town]:
+    town = Town(tmp_path / "idl")
+    yield town
+    town.close()
+
+
+@pytest.fixture(params=["inotify", "poll"])
+def watched(request, tmp_path) -> Iterator[Town]:
+    config = tmp_path / "tgw.toml"
+    config.write_text(f'[mapping]\nwatch = "{request.param}"\n')
+    town = Town(tmp_path / "idl", "--config", str(config))
+    yield town
+    town.close()
+
+
+def moved(path: str) -> str:
+    return BOOK.replace("book/query", path)
+
+
+def test_every_way_to_change_a_file_is_seen(watched):
+    book = watched.folder / "book.thrift"
+
+    def served(path: str) -> Callable[[], bool]:
+        return lambda: f"/{path}" in watched.routes()
+
+    watched.write(moved("in/place"))
+    watched.sees(served("in/place"))
+    new = watched.folder / "new"
+    new.write_text(moved("renamed/over"))
+    new.rename(book)
+    watched.sees(served("renamed/over"))
+    book.unlink()
+    watched.sees(lambda: watched.routes() == set())
+    watched.write(moved("re/turned"))
+    watched.sees(served("re/turned"))
+    # As an editor does it: a copy aside, the new text under the old name.
+    book.rename(watched.folder / "book.thrift~")
+    (watched.folder / ".book.thrift.swp").write_text("x")
+    watched.write(moved("edi/ted"))
+    watched.sees(served("edi/ted"))
+    (watched.folder / "deep").mkdir()
+    watched.write(OTHER % (1, 1, "deep"), "deep/other.thrift")
+    watched.sees(lambda: "/other1/deep" in watched.routes())
+    assert watched.health()["status"] == "ok"
+    assert not watched.gateway.tracebacks
+
+
+def test_a_half_written_file_is_never_served(watched):
+    text, half = moved("two/writes"), len(BOOK) // 2
+    with open(watched.folder / "book.thrift", "w") as file:
+        file.write(text[:half])
+        file.flush()
+        time.sleep(0.2)
+        file.write(text[half:])
+    watched.sees(lambda: "/two/writes" in watched.routes())
+    watched.write(text[:half])
+    watched.sees(lambda: watched.health()["status"] == "degraded")
+    health = watched.health()["mapping"]
+    assert health["kept"] == ["book"]
+    assert "book.thrift" in health["errors"][0]
+    assert watched.gateway.get("/two/writes?num=7").status == 200
+    watched.write(BOOK)
+    watched.sees(lambda: watched.health()["status"] == "ok")
+    assert watched.gateway.get("/book/query?num=7").status == 200
+
+
+def test_a_mounted_config_map_and_a_file_that_is_only_included(tmp_path):
+    mount, outside = tmp_path / "idl", tmp_path / "outside"
+    outside.mkdir()
+    mount.mkdir()
+    (outside / "common.thrift").write_text('struct Req { 1: i32 n (api.query="n") }\n')
+    user = f'include "{outside}/common.thrift"\nstruct R {{ 1: string t }}\n'
+    user += 'service U { R get(1: common.Req r) (api.get="/u/%s") }'
+    for version in ("one", "two"):
+        (mount / f"..{version}").mkdir()
+        (mount / f"..{version}" / "user.thrift").write_text(user % version)
+    (mount / "..data").symlink_to("..one")
+    (mount / "user.thrift").symlink_to("..data/user.thrift")
+    with GatewayProcess(idl=mount) as gateway:
+
+        def digest() -> str:
+            known: str = gateway.admin("/healthz")["mapping"]["digest"]
+            return known
+
+        def path() -> str:
+            return str(gateway.admin("/routes")["routes"][0]["path"])
+
+        def wait_for(what: Callable[[], bool]) -> None:
+            deadline = time.monotonic() + 5
+            while not what():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        assert path() == "/u/one"
+        (mount / "..data_tmp").symlink_to("..two")
+        os.rename(mount / "..data_tmp", mount / "..data")
+        shutil.rmtree(mount / "..one")
+        wait_for(lambda: path() == "/u/two")
+        before = digest()
+        (outside / "common.thrift").write_text('struct Req { 1: i32 n (api.query="n"), 2: i32 m }\n')
+        wait_for(lambda: digest() != before)
+        assert not gateway.tracebacks
+
+
+def test_a_new_route_is_served_within_a_second(town):
+    taken = []
+    for number in range(5):
+        began = time.monotonic()
+        town.write(moved(f"new/route{number}"))
+        town.sees(lambda number=number: town.gateway.get(f"/new/route{number}?num=7").status == 200)
+        taken.append(time.monotonic() - began)
+    # A machine under load is no fault of ours; what is usual is far below.
+    assert sorted(taken)[0] < 1.0, taken
+
+
+@pytest.mark.parametrize("server", ["httptools", "klein"])
+def test_no_request_fails_while_files_change_and_break(tmp_path, server):
+    singles, all_ = int(os.environ.get("TGW_RELOADS", "12")), int(os.environ.get("TGW_RELOADS", "12")) // 4
+    town = Town(tmp_path / "idl", "--http", server)
+    try:
+        for number in range(5):
+            town.write(OTHER % (number, number, "start"), f"other{number}.thrift")
+        town.sees(lambda: len(town.routes()) == 7)
+        with Load(town.gateway.port, "/book/query?num=7", clients=4) as load:
+            for round_ in range(singles):
+                town.write(BOOK + f"// {round_}\n")
+                if round_ % 4 == 3:
+                    town.write("struct {", "other0.thrift")
+                time.sleep(0.3)
+            for round_ in range(all_):
+                town.write(BOOK + f"// all {round_}\n")
+                for number in range(5):
+                    town.write(OTHER % (number, number, f"r{round_}"), f"other{number}.thrift")
+                time.sleep(0.4)
+            town.sees(lambda: f"/other4/r{all_ - 1}" in town.routes())
+            load.wait_for(20)
+        assert load.failed == {}
+        assert town.gateway.admin("/routes")["mapping"]["reloads"] > all_
+        assert not town.gateway.tracebacks
+    finally:
+        town.close()
+
+
+def test_only_the_routes_of_deleted_files_vanish_under_load(town):
+    for number in range(2):
+        town.write(OTHER % (number, number, "x"), f"other{number}.thrift")
+    town.sees(lambda: len(town.routes()) == 4)
+    with Load(town.gateway.port, "/book/query?num=7", clients=4) as load:
+        for number in range(2):
+            (town.folder / f"other{number}.thrift").unlink()
+        town.sees(lambda: len(town.routes()) == 2)
+        load.wait_for(50)
+    assert load.failed == {}
+    assert town.gateway.get("/other0/x").status == 404
+
+
+def test_connections_and_counts_of_a_service_stay(town):
+    for _ in range(10):
+        assert town.gateway.get("/book/query?num=7").status == 200
+    for round_ in itertools.count():
+        if round_ == 3:
+            break
+        before = town.health()["mapping"]["digest"]
+        town.write(BOOK + f"// {round_}\n")
+        town.sees(lambda before=before: town.health()["mapping"]["digest"] != before)
+    (line,) = town.gateway.instances("book").values()
+    assert line["calls"] == 10
+    assert line["idle"] >= 1

@@ -1,0 +1,217 @@
+"""Follows the sources of IDL: loads when something changed, and hands on what is to be served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ...core.errors import Diagnostic
+from ...core.gate import Gate
+from ...core.history import History, Version
+from ...core.loading import Judge, LoadedMapping, Loader, Root
+from . import Source
+from .background import Background, considerate
+
+log = Logger()
+
+START, ROLLBACK, ALLOWED = "start", "rollback", "allowed"
+
+
+class NotKept(Exception):
+    """There is no such version, or change, to go to; the text says what there is."""
+
+
+class LiveMapping:
+    """What is served now, and how it came to that. One load runs at a time, in the background.
+
+    :param sources: of two that have a service, the one that comes first has it.
+    :param serve: serves a mapping from the next request on.
+    :param wall_clock: gives the time in seconds since 1970.
+    :ivar loaded: the outcome of the last load.
+    :ivar trouble: why the sources cannot be read just now, if so.
+    """
+
+    def __init__(
+        self,
+        background: Background,
+        sources: Sequence[Source],
+        loader: Loader,
+        gate: Gate,
+        history: History,
+        serve: Callable[[LoadedMapping], None],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.loaded = LoadedMapping()
+        self.history = history
+        self.trouble = ""
+        self.reloads = 0
+        self.failures = 0
+        self._background = background
+        self._sources = sources
+        self._loader = loader
+        self._gate = gate
+        self._serve = serve
+        self._wall_clock = wall_clock
+        # What made the next load necessary, in the order in which it came.
+        self._wanted: dict[str, None] = {}
+        self._loading = False
+        self._stopped = False
+        self._rolled_back: str | None = None
+        self._complained: frozenset[Diagnostic] = frozenset()
+
+    def start(self) -> None:
+        """Load and serve at once, then follow. Blocks. Raises OSError if there is nothing at a path."""
+        self._take(self._load(self._readers(), None), START)
+        for source in self._sources:
+            source.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        for source in self._sources:
+            source.stop()
+
+    def changed(self, source: str) -> None:
+        """Something is to be read anew."""
+        self._wanted[source] = None
+        self._next()
+
+    # By order of an operator
+
+    def rollback(self, digest: str) -> Deferred[str]:
+        """Serve a version of the history until the sources change again. Fires with its digest.
+
+        Fails with NotKept if there is no such version.
+        """
+        version = self.history.find(digest)
+        if version is None:
+            known = ", ".join(each.digest for each in reversed(self.history.versions)) or "none"
+            raise NotKept(f"no version {digest[:40]!r} is kept; there are {known}")
+        if self._loading:
+            raise NotKept("a load is running; try again in a second")
+        offered = self.loaded.offered
+        return self._run(lambda: self._load([lambda: version.roots], None)).addCallback(self._back, offered)
+
+    def allow(self, fingerprint: str) -> None:
+        """Serve a change that was refused. Raises NotKept if none has this fingerprint."""
+        known = [each.fingerprint for each in self.loaded.judgements if each.refused]
+        if fingerprint not in known:
+            raise NotKept(f"no refused change has the fingerprint {fingerprint[:40]!r}; there are {known or 'none'}")
+        self._gate.allow(fingerprint)
+        self.changed(ALLOWED)
+
+    def _back(self, loaded: LoadedMapping, offered: str) -> str:
+        self._rolled_back = None
+        self._take(loaded, ROLLBACK)
+        self._rolled_back = offered
+        return loaded.digest
+
+    # Loads
+
+    def _next(self) -> None:
+        if self._wanted and not self._loading and not self._stopped:
+            why = ", ".join(self._wanted)
+            self._wanted.clear()
+            readers = self._readers()
+            loading = self._run(lambda: self._load(readers, self._gate.judge))
+            loading.addCallback(self._take, why).addErrback(self._failed)
+
+    def _readers(self) -> list[Callable[[], Sequence[Root]]]:
+        return [source.reader() for source in self._sources]
+
+    def _load(self, readers: Sequence[Callable[[], Sequence[Root]]], judge: Judge | None) -> LoadedMapping:
+        with considerate():
+            return self._loader.load([root for reader in readers for root in reader()], judge)
+
+    def _run(self, work: Callable[[], LoadedMapping]) -> Deferred[LoadedMapping]:
+        self._loading = True
+        return self._background.run(work).addBoth(self._ran)
+
+    def _ran(self, outcome: Any) -> Any:
+        self._loading = False
+        # Not at once: whoever waits for this outcome comes first.
+        self._background.soon(self._next)
+        return outcome
+
+    def _take(self, loaded: LoadedMapping, why: str) -> None:
+        if self._stopped:
+            return
+        self.trouble = ""
+        if self._rolled_back is not None and loaded.offered == self._rolled_back:
+            return
+        for source in self._sources:
+            source.loaded(loaded)
+        self._rolled_back = None
+        before, self.loaded = self.loaded, loaded
+        self._loader.served(loaded)
+        self._complain(loaded)
+        if loaded.digest != before.digest:
+            self.reloads += 1
+            self._serve(loaded)
+            self.history.add(Version.of(loaded, self._wall_clock(), why))
+            self._tell(before, loaded, why)
+
+    def _failed(self, failure: Failure) -> None:
+        """Whatever went wrong, what is served goes on being served."""
+        self.failures += 1
+        error = failure.value
+        if isinstance(error, OSError):
+            self.trouble = f"{error.filename or 'the sources'}: {error.strerror or 'cannot be read'}"
+            log.error("mapping: {why}; serving what is known", why=self.trouble)
+            return
+        self.trouble = "the last load failed by a fault of the gateway itself; the log has more"
+        log.failure("mapping: a load failed by itself", failure)
+
+    # What is told
+
+    def _complain(self, loaded: LoadedMapping) -> None:
+        """Say everything once, not again with each load."""
+        for diagnostic in loaded.diagnostics:
+            if diagnostic not in self._complained:
+                level = log.error if diagnostic in loaded.errors else log.warn
+                level("{diagnostic}", diagnostic=str(diagnostic))
+        self._complained = frozenset(loaded.diagnostics)
+        self.failures += bool(loaded.errors)
+
+    def _tell(self, before: LoadedMapping, loaded: LoadedMapping, why: str) -> None:
+        old, new = before.services, loaded.services
+        changed = sorted(name for name in old.keys() & new.keys() if old[name] is not new[name])
+        for judgement in loaded.judgements:
+            if not judgement.refused:
+                for line in judgement.breaking:
+                    log.warn("{service}: {line}", service=judgement.service, line=line)
+        log.info(
+            "mapping {digest} ({why}): {changed} changed, {added} new, {removed} gone, {total} services",
+            digest=loaded.digest,
+            why=why,
+            changed=", ".join(changed) or "none",
+            added=", ".join(sorted(new.keys() - old.keys())) or "none",
+            removed=", ".join(sorted(old.keys() - new.keys())) or "none",
+            total=len(new),
+        )
+
+    def status(self) -> dict[str, Any]:
+        """For the admin pages."""
+        return {
+            "digest": self.loaded.digest,
+            "rolled_back": self._rolled_back is not None,
+            "trouble": self.trouble,
+            "errors": [str(error) for error in self.loaded.errors],
+            "kept": sorted(self.loaded.kept),
+            "overridden": dict(self.loaded.overridden),
+            "reloads": self.reloads,
+            "failures": self.failures,
+            "sources": [source.status() for source in self._sources],
+            "refused": [
+                {"service": each.service, "fingerprint": each.fingerprint, "breaking": list(each.breaking)}
+                for each in self.loaded.judgements
+                if each.refused
+            ],
+            "history": [
+                {"digest": each.digest, "time": each.time, "source": each.source}
+                for each in reversed(self.history.versions)
+            ],
+        }
