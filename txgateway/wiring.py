@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, gatherResults
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
@@ -18,9 +18,12 @@ from twisted.python.failure import Failure
 
 from . import __version__
 from .config import ConfigError, DiscoverySettings, HttpSettings, Settings, UpstreamSettings
+from .core.annotations import Failure as FailedRule
+from .core.annotations import Surroundings
 from .core.baggage import Baggage, compile_baggage
 from .core.balancing import balancers
 from .core.dialect import Dialect, dialect_of
+from .core.enforcement import ObservedRules
 from .core.extension import Extensions
 from .core.framing import framings
 from .core.gate import POLICIES, Gate
@@ -109,6 +112,7 @@ class GatewayService(Service):
         self._policies = policies_from(settings)
         self._draining = False
         self._in_flight = InFlight()
+        self._observed = ObservedRules()
         self._background = Background(reactor)
         self._heap = Heap(lambda: not self._in_flight.running)
         self._live = self._live_mapping()
@@ -165,7 +169,12 @@ class GatewayService(Service):
         return LiveMapping(
             self._background,
             [folder],
-            Loader(settings.include_dirs, compiling, self._background.breathe),
+            Loader(
+                settings.include_dirs,
+                compiling,
+                self._background.breathe,
+                Surroundings(now=time.time_ns, observed=self._rule_observed),
+            ),
             Gate(settings.on_breaking, settings.allow),
             History(settings.history),
             self.serve,
@@ -243,11 +252,29 @@ class GatewayService(Service):
         )
         return upstream, registry.watch(service, upstream.update)
 
+    def _rule_observed(self, service: str, method: str, rule: FailedRule) -> None:
+        self._observed.count(service, method, rule)
+        log.info(
+            "{service} {method}: observed: {field}: {rule}",
+            service=service,
+            method=method,
+            field=rule.path,
+            rule=rule.rule,
+        )
+
     # What the admin port shows
 
     @property
     def pages(self) -> AdminPages:
-        return AdminPages(self._health, self._ready, self._services, self._routes)
+        actions = {"allow": self._allow, "rollback": self._roll_back}
+        return AdminPages(self._health, self._ready, self._services, self._routes, actions)
+
+    def _allow(self, fingerprint: str) -> Deferred[dict[str, Any]]:
+        self._live.allow(fingerprint)
+        return succeed({"allowed": fingerprint})
+
+    def _roll_back(self, digest: str) -> Deferred[dict[str, Any]]:
+        return self._live.rollback(digest).addCallback(lambda served: {"digest": served})
 
     def _health(self) -> dict[str, Any]:
         mapping = self._live.status()
@@ -277,6 +304,7 @@ class GatewayService(Service):
         return {
             "services": {upstream.service: upstream.status() for upstream in self._upstreams},
             "mapping": {"kept": sorted(self._live.loaded.kept), "errors": list(map(str, self._live.loaded.errors))},
+            "observed_rules": self._observed.status(),
             "registries": [each.status() for each in registry],
         }
 

@@ -6,6 +6,7 @@ import json
 import struct
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -126,13 +127,13 @@ async def start():
     events: list = []
     globalLogPublisher.addObserver(events.append)
 
-    def start(*ports: int, **upstream: float) -> Running:
+    def start(*ports: int, idl: Path = ROOT / "idl", **upstream: float) -> Running:
         free = ["tcp:0:interface=127.0.0.1"]
         settings = merge(
             Settings(),
             {
                 "http": {"listen": free, "admin": free},
-                "mapping": {"idl": [str(ROOT / "idl")]},
+                "mapping": {"idl": [str(idl)]},
                 "discovery": {"static": [f"book=127.0.0.1:{port}" for port in ports]},
                 "upstream": upstream,
             },
@@ -146,7 +147,7 @@ async def start():
     for each in running:
         await each.gateway.stopService()
     globalLogPublisher.removeObserver(events.append)
-    assert not [event for event in events if event["log_level"] >= LogLevel.error]
+    assert not [event for event in events if event["log_level"] >= LogLevel.error and "diagnostic" not in event]
 
 
 @pytest_twisted.async_yield_fixture
@@ -295,20 +296,30 @@ async def test_a_broken_idl_is_shown_and_the_others_are_served(start, tmp_path, 
     (tmp_path / "book.thrift").write_bytes((ROOT / "idl" / "book.thrift").read_bytes())
     (tmp_path / "broken.thrift").write_text("service Broken { i32 add(1: i32 a }\n")
     _, port = await serve(book)
-    free = ["tcp:0:interface=127.0.0.1"]
-    settings = merge(
-        Settings(),
-        {
-            "http": {"listen": free, "admin": free},
-            "mapping": {"idl": [str(tmp_path)]},
-            "discovery": {"static": [f"book=127.0.0.1:{port}"]},
-        },
-    )
-    gateway = build_gateway(settings, reactor)
-    gateway.startService()
-    running = Running(gateway, [])
-    assert (await running.get())[0] == 200
-    health = await running.admin("/healthz")
+    gateway = start(port, idl=tmp_path)
+    assert (await gateway.get())[0] == 200
+    health = await gateway.admin("/healthz")
     assert health["status"] == "degraded"
     assert "broken.thrift:1:" in health["mapping"]["errors"][0]
-    await gateway.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_rule_that_is_only_observed_lets_the_request_pass_and_is_counted(start, tmp_path, serve):
+    text = (
+        (ROOT / "idl" / "book.thrift")
+        .read_text()
+        .replace('api.get="book/query"', 'api.get="book/query", tgw.validate="observe"')
+    )
+    (tmp_path / "book.thrift").write_text(text)
+    _, port = await serve(book)
+    gateway = start(port, idl=tmp_path)
+    for number in (7, 700, 701):
+        assert (await gateway.get(f"/book/query?num={number}"))[0] == 200
+    assert (await gateway.admin("/services"))["observed_rules"] == [
+        {
+            "service": "book",
+            "method": "queryBook",
+            "rule": "$<100; msg:'num must less than 100'",
+            "failures": 2,
+        }
+    ]
