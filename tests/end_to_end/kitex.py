@@ -257,6 +257,7 @@ class KitexReplay(Program):
 class KitexLoop(Program):
     """A Kitex client that queries a Book service all the time, until :meth:`stop`; an instance has answered already.
 
+    :param total: when so many calls are made it stops by itself.
     :param pause: seconds between two queries of one of the ``concurrency`` callers; without it they take a whole core.
     :param seconds: when it stops by itself.
     :param refresh: seconds between its looks into etcd.
@@ -270,6 +271,7 @@ class KitexLoop(Program):
         prefix: str = PREFIX,
         transport: str = "framed",
         concurrency: int = 4,
+        total: int = 1 << 62,
         pause: float = 0.002,
         seconds: float = 60.0,
         refresh: float = 5.0,
@@ -277,6 +279,7 @@ class KitexLoop(Program):
     ) -> None:
         options = [f"-etcd={etcd}", f"-prefix={prefix}", f"-name={name}", f"-transport={transport}"]
         options += [f"-concurrency={concurrency}", f"-loop={seconds}", f"-pause={pause}s", f"-refresh={refresh}s"]
+        options += [f"-total={total}"]
         super().__init__([binaries / "client", *options])
         try:
             self.line("reached ")
@@ -292,9 +295,9 @@ class KitexLoop(Program):
         """End the loop; returns the counts ``ok``, ``failed``, ``errors`` (by text) and ``instances`` (by address)."""
         return self._counts(self.end(signal.SIGTERM))
 
-    def finish(self) -> dict[str, Any]:
-        """The same, once its seconds are over."""
-        return self._counts(self.wait(STOP_TIMEOUT))
+    def finish(self, timeout: float = STOP_TIMEOUT) -> dict[str, Any]:
+        """The same, once its seconds are over or its calls are made."""
+        return self._counts(self.wait(timeout))
 
     def _counts(self, status: int) -> dict[str, Any]:
         assert status == 0, f"the Kitex client ended with {status}:\n{self.output}"

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from tests.end_to_end.kitex import SOURCES, TRANSPORTS, KitexLoop, KitexServer, call_book
+from tests.end_to_end.kitex import TRANSPORTS
 from tests.end_to_end.load import Load
-from tests.end_to_end.twistd import Answer, BookProcess, GatewayProcess
-
-IDL = SOURCES / "idl"
-# Under this deadline no test here fails on a busy machine, and the Kitex server's sleep of 3 s ends before it.
-DEADLINE = 20.0
+from tests.end_to_end.twistd import Answer, GatewayProcess
 
 pytestmark = pytest.mark.slow
-
-
-class Place:
-    """A prefix of its own in etcd, and what is started there; all of it ends with the test."""
-
-    def __init__(self, binaries: Path, etcd_url: str, stack: ExitStack, folder: Path) -> None:
-        self.prefix = f"test-{uuid.uuid4().hex}"
-        self._binaries = binaries
-        self._etcd = etcd_url
-        self._stack = stack
-        self._folder = folder
-
-    def server(self, **options: Any) -> KitexServer:
-        return self._stack.enter_context(KitexServer(self._binaries, etcd=self._etcd, prefix=self.prefix, **options))
-
-    def gateway(self, *, deadline: float = DEADLINE, transport: str = "framed") -> GatewayProcess:
-        config = self._folder / "gateway.toml"
-        config.write_text(f'[upstream]\ndeadline = {deadline}\nconnect_timeout = 5.0\ntransport = "{transport}"\n')
-        options = ("--etcd", self._etcd, "--prefix", self.prefix, "--config", str(config))
-        return self._stack.enter_context(GatewayProcess(*options, idl=IDL))
-
-    def book(self, *options: str) -> BookProcess:
-        book = BookProcess("--etcd", self._etcd, "--prefix", self.prefix, *options)
-        self._stack.enter_context(book)
-        book.find(r"(registered)")
-        return book
-
-    def call_book(self, transport: str, *options: str) -> list[dict[str, Any]]:
-        return call_book(self._binaries, self._etcd, *options, prefix=self.prefix, transport=transport)
-
-    def loop(self, **options: Any) -> KitexLoop:
-        return self._stack.enter_context(KitexLoop(self._binaries, self._etcd, prefix=self.prefix, **options))
-
-
-@pytest.fixture(scope="module")
-def make_place(kitex_binaries, etcd, tmp_path_factory) -> Callable[[ExitStack], Place]:
-    return lambda stack: Place(kitex_binaries, etcd.url, stack, tmp_path_factory.mktemp("gateway"))
-
-
-@pytest.fixture
-def place(make_place) -> Iterator[Place]:
-    with ExitStack() as stack:
-        yield make_place(stack)
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,17 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"peers/kitex_gen/book"
 	"peers/kitex_gen/book/booksvc"
 
+	"github.com/bytedance/gopkg/cloud/metainfo"
 	"github.com/cloudwego/kitex/client"
 	"github.com/cloudwego/kitex/pkg/endpoint"
+	"github.com/cloudwego/kitex/pkg/kerrors"
 	"github.com/cloudwego/kitex/pkg/klog"
 	"github.com/cloudwego/kitex/pkg/loadbalance"
 	"github.com/cloudwego/kitex/pkg/loadbalance/lbcache"
@@ -60,10 +63,19 @@ var transports = map[string][]client.Option{
 
 // outcome is what is printed of one call.
 type outcome struct {
-	Call   string `json:"call"`
-	Result any    `json:"result,omitempty"`
-	Thrown any    `json:"thrown,omitempty"` // the exception that the IDL declares
-	Error  string `json:"error,omitempty"`
+	Call   string  `json:"call"`
+	Result any     `json:"result,omitempty"`
+	Thrown any     `json:"thrown,omitempty"` // the exception that the IDL declares
+	Error  string  `json:"error,omitempty"`
+	Status *status `json:"status,omitempty"` // Kitex's own kind of error, which no IDL declares
+
+	Heard map[string]string `json:"heard,omitempty"` // what came beside the reply
+}
+
+type status struct {
+	Code    int32             `json:"code"`
+	Message string            `json:"message"`
+	Extra   map[string]string `json:"extra,omitempty"`
 }
 
 // tally counts the calls of the loop.
@@ -110,24 +122,36 @@ func (t *tally) answered(address string) {
 }
 
 func query(api booksvc.Client, num int32) outcome {
-	reply, err := api.QueryBook(context.Background(), &book.QueryBookReq{Num: num})
-	var missing *book.BookNotFound
-	if errors.As(err, &missing) {
-		return outcome{Call: "query", Thrown: missing}
-	}
-	return finished("query", reply, err)
+	ctx := beside()
+	reply, err := api.QueryBook(ctx, &book.QueryBookReq{Num: num})
+	return finished(ctx, "query", reply, err)
 }
 
 func insert(api booksvc.Client, id string) outcome {
-	reply, err := api.InsertBook(context.Background(), &book.InsertBookReq{ID: id, Title: "Título", Author: "Zoë"})
-	return finished("insert", reply, err)
+	ctx := beside()
+	reply, err := api.InsertBook(ctx, &book.InsertBookReq{ID: id, Title: "Título", Author: "Zoë"})
+	return finished(ctx, "insert", reply, err)
 }
 
-func finished(call string, reply any, err error) outcome {
-	if err != nil {
-		return outcome{Call: call, Error: err.Error()}
+// beside is a context with metainfo of both kinds, which takes what comes back.
+func beside() context.Context {
+	ctx := metainfo.WithValue(context.Background(), "TRACE", "t-7")
+	return metainfo.WithBackwardValues(metainfo.WithPersistentValue(ctx, "USER", "Zoë"))
+}
+
+func finished(ctx context.Context, call string, reply any, err error) outcome {
+	done := outcome{Call: call, Heard: metainfo.RecvAllBackwardValues(ctx)}
+	var missing *book.BookNotFound
+	if declared, is := kerrors.FromBizStatusError(err); is {
+		done.Status = &status{declared.BizStatusCode(), declared.BizMessage(), declared.BizExtra()}
+	} else if errors.As(err, &missing) {
+		done.Thrown = missing
+	} else if err != nil {
+		done.Error = err.Error()
+	} else {
+		done.Result = reply
 	}
-	return outcome{Call: call, Result: reply}
+	return done
 }
 
 // show makes the rounds and returns the number of errors.
@@ -145,18 +169,20 @@ func show(api booksvc.Client, rounds int, present, absent int32, inserted string
 	return failed
 }
 
-// loop queries from several goroutines, each with a pause between its calls, until the time is over or a signal comes.
-func loop(api booksvc.Client, count *tally, num int32, concurrency int, pause, duration time.Duration) {
+// loop queries from several goroutines, each with a pause between its calls, until so many calls are made or the time
+// is over or a signal comes.
+func loop(api booksvc.Client, count *tally, num int32, concurrency int, total int64, pause, duration time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	var running sync.WaitGroup
+	var begun atomic.Int64
 	for range concurrency {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			for ctx.Err() == nil {
+			for ctx.Err() == nil && begun.Add(1) <= total {
 				_, err := api.QueryBook(context.Background(), &book.QueryBookReq{Num: num})
 				count.count(err)
 				time.Sleep(pause)
@@ -184,6 +210,7 @@ func main() {
 	absent := flag.Int("absent", 98, "number of a book that is not there")
 	inserted := flag.String("insert", "71", "ID of the book to insert")
 	duration := flag.Float64("loop", 0, "seconds to go on querying")
+	total := flag.Int64("total", 1<<62, "queries that end the loop")
 	concurrency := flag.Int("concurrency", 1, "queries at a time in the loop")
 	pause := flag.Duration("pause", 0, "time between two queries of the loop")
 	timeout := flag.Duration("timeout", 5*time.Second, "deadline of a call")
@@ -216,7 +243,7 @@ func main() {
 		log.Fatal(err)
 	}
 	if *duration > 0 {
-		loop(api, count, int32(*present), *concurrency, *pause, time.Duration(*duration*float64(time.Second)))
+		loop(api, count, int32(*present), *concurrency, *total, *pause, time.Duration(*duration*float64(time.Second)))
 		return
 	}
 	if show(api, *calls, int32(*present), int32(*absent), *inserted) > 0 {

@@ -21,6 +21,7 @@ import (
 	"peers/kitex_gen/bench"
 	"peers/kitex_gen/bench/benchsvc"
 
+	"github.com/bytedance/gopkg/cloud/metainfo"
 	"github.com/cloudwego/kitex/pkg/kerrors"
 	"github.com/cloudwego/kitex/pkg/registry"
 	"github.com/cloudwego/kitex/pkg/rpcinfo"
@@ -36,6 +37,7 @@ const (
 	sleeps          = 92
 	emptyReply      = 93
 	statusError     = 94
+	saysWhatItHears = 95
 )
 
 const (
@@ -54,7 +56,7 @@ type service struct {
 }
 
 // Fetch tells of book Num: odd ones don't exist, and some numbers break it.
-func (s *service) Fetch(_ context.Context, request *bench.GetReq) (*bench.GetResp, error) {
+func (s *service) Fetch(ctx context.Context, request *bench.GetReq) (*bench.GetResp, error) {
 	s.fetched.Add(1)
 	time.Sleep(s.delay)
 	switch request.Num {
@@ -69,6 +71,8 @@ func (s *service) Fetch(_ context.Context, request *bench.GetReq) (*bench.GetRes
 	case statusError:
 		extra := map[string]string{"hint": statusExtra}
 		return nil, kerrors.NewBizStatusErrorWithExtra(statusCode, statusText, extra)
+	case saysWhatItHears:
+		return hears(ctx), nil
 	}
 	if request.Num%2 != 0 {
 		return &bench.GetResp{}, nil
@@ -79,6 +83,14 @@ func (s *service) Fetch(_ context.Context, request *bench.GetReq) (*bench.GetRes
 		Title:  fmt.Sprintf("Volume %d", request.Num),
 		Author: "Zoë Sample",
 	}, nil
+}
+
+// hears makes a book of the metainfo that came along, and sends some back.
+func hears(ctx context.Context) *bench.GetResp {
+	trace, _ := metainfo.GetValue(ctx, "TRACE")
+	user, _ := metainfo.GetPersistentValue(ctx, "USER")
+	metainfo.SendBackwardValue(ctx, "spent", "3 ms")
+	return &bench.GetResp{Exist: true, Id: trace, Title: user, Author: rpcinfo.GetRPCInfo(ctx).From().ServiceName()}
 }
 
 // Browse lists the books 0 to Count-1.
