@@ -33,7 +33,7 @@ from .core.loading import LoadedMapping, Loader
 from .core.mapping import MappingSettings
 from .core.policy import PROTOCOLS, Policy
 from .filters import Filter, compose
-from .filters.access_log import access_log
+from .filters.access_log import AccessLog
 from .filters.deadline import deadline
 from .filters.in_flight import InFlight
 from .filters.rescue import rescue
@@ -78,7 +78,7 @@ def check_names(settings: Settings) -> None:
         raise ConfigError(f"upstream.protocol: no {settings.upstream.protocol!r}; there are {', '.join(PROTOCOLS)}")
 
 
-def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> list[Filter]:
+def public_filters(settings: Settings, reactor: Any, in_flight: InFlight, access_log: AccessLog) -> list[Filter]:
     """What stands around the gateway, outermost first."""
     filters: list[Filter] = [
         # Nothing but a response may reach an HTTP server, whatever happens further in.
@@ -88,7 +88,7 @@ def public_filters(settings: Settings, reactor: Any, in_flight: InFlight) -> lis
     ]
     if settings.http.access_log:
         # Sees failures as errors, with their reasons; they become responses further out.
-        filters.append(access_log(reactor.seconds))
+        filters.append(access_log)
     # Innermost, next to the waits that it bounds.
     filters.append(deadline(reactor.seconds, settings.upstream.deadline))
     return filters
@@ -118,7 +118,8 @@ class GatewayService(Service):
         self._live = self._live_mapping()
         self._upstreams = Upstreams(self._open_upstream)
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
-        filters = public_filters(settings, reactor, self._in_flight)
+        self._access_log = AccessLog(reactor)
+        filters = public_filters(settings, reactor, self._in_flight, self._access_log)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
         self._limits = http_limits(settings.http)
@@ -216,6 +217,7 @@ class GatewayService(Service):
         await self.public.stop_listening()
         await self._within(self._settings.lifecycle.drain_timeout, self._idle())
         self.public.close()
+        self._access_log.flush()
         self._live.stop()
         self._background.stop()
         await self._within(CLOSE_WITHIN, self._upstreams.close())

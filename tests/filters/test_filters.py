@@ -11,7 +11,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 from txgateway.core.errors import GatewayError, NoInstance
 from txgateway.core.message import Request, Response
 from txgateway.filters import compose
-from txgateway.filters.access_log import access_log
+from txgateway.filters.access_log import FLUSH_AFTER, MOST_LINES, AccessLog
 from txgateway.filters.deadline import deadline
 from txgateway.filters.in_flight import InFlight
 from txgateway.filters.rescue import rescue
@@ -37,7 +37,7 @@ def logged():
 
 
 FILTERS = {
-    "access_log": lambda: access_log(Clock().seconds),
+    "access_log": lambda: AccessLog(Clock()),
     "in_flight": InFlight,
     "deadline": lambda: deadline(Clock().seconds, 5),
 }
@@ -117,10 +117,26 @@ def test_the_access_log_has_one_line_with_the_status_and_without_the_query(logge
     def handler(request):
         return succeed(outcome) if isinstance(outcome, Response) else fail(outcome)
 
-    result_of(access_log(Clock().seconds)(REQUEST, handler))
-    lines = [event for event in logged if "milliseconds" in event]
-    assert [line["status"] for line in lines] == [status]
-    assert lines[0]["path"] == "/book/query"
+    clock = Clock()
+    result_of(AccessLog(clock)(REQUEST, handler))
+    clock.advance(FLUSH_AFTER)
+    (line,) = [line for event in logged for line in event.get("requests", ())]
+    assert (line.status, line.path) == (status, "/book/query")
+    assert str(line).startswith(f" GET /book/query {status} 0.0ms ")
+
+
+def test_lines_are_gathered_into_few_events(logged):
+    clock = Clock()
+    access_log = AccessLog(clock)
+    for _ in range(MOST_LINES + 2):
+        result_of(access_log(REQUEST, lambda request: succeed(OK)))
+    assert [len(event["requests"]) for event in logged] == [MOST_LINES]
+    clock.advance(FLUSH_AFTER)
+    assert [len(event["requests"]) for event in logged] == [MOST_LINES, 2]
+    result_of(access_log(REQUEST, lambda request: succeed(OK)))
+    access_log.flush()
+    assert len(logged) == 3
+    assert clock.getDelayedCalls() == []
 
 
 def test_the_deadline_counts_from_now():
