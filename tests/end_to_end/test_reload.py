@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.end_to_end.load import Load
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from txgateway.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -226,3 +228,34 @@ def test_connections_and_counts_of_a_service_stay(town):
     (line,) = town.gateway.instances("book").values()
     assert line["calls"] == 10
     assert line["idle"] >= 1
+
+
+def test_a_refused_change_waits_until_it_is_allowed_and_any_version_comes_back(tmp_path):
+    config = tmp_path / "tgw.toml"
+    config.write_text('[mapping]\non_breaking = "refuse"\n')
+    town = Town(tmp_path / "idl", "--config", str(config))
+    admin = ("--admin", f"http://127.0.0.1:{town.gateway.admin_port}")
+    try:
+        first = town.health()["mapping"]["digest"]
+        town.write(moved("other/path"))
+        town.sees(lambda: town.health()["status"] == "degraded")
+        assert "/book/query" in town.routes()
+        (refused,) = town.gateway.admin("/routes")["mapping"]["refused"]
+        assert "the route GET /book/query is gone" in " ".join(refused["breaking"])
+        unknown = CliRunner().invoke(main, ["allow", "f00d", *admin])
+        assert unknown.exit_code == 1
+        assert "no refused change has the fingerprint 'f00d'" in unknown.output
+        assert CliRunner().invoke(main, ["allow", refused["fingerprint"], *admin]).exit_code == 0
+        town.sees(lambda: "/other/path" in town.routes())
+        assert town.health()["status"] == "ok"
+        back = CliRunner().invoke(main, ["rollback", first[:6], *admin])
+        assert (back.exit_code, back.output) == (0, f"serving {first}\n")
+        assert town.gateway.get("/book/query?num=7").status == 200
+        mapping = town.gateway.admin("/routes")["mapping"]
+        assert (mapping["digest"], mapping["rolled_back"]) == (first, True)
+        assert [version["source"] for version in mapping["history"]] == ["rollback", "allowed"]
+        assert CliRunner().invoke(main, ["rollback", "none", *admin]).exit_code == 1
+        town.write(moved("a/third") + "// allowed or not\n")
+        town.sees(lambda: town.health()["status"] == "degraded")
+    finally:
+        town.close()

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
 from twisted.web.server import Request
+
+from ..mapping.live import NotKept
 
 Page = dict[str, Any]
 # Where several processes have to be asked, the page comes later.
 Status = Callable[[], Page | Deferred[Page]]
+# Does something to what its argument names, and says what came of it; raises NotKept.
+Action = Callable[[str], Deferred[Page]]
+
+# No body of an action is longer.
+MAX_BODY = 4096
 
 
 @frozen
@@ -24,12 +32,14 @@ class AdminPages:
     :ivar health: ``status`` is ``ok`` or ``degraded`` (something is broken, requests are served).
     :ivar ready: ``ready`` true once a mapping is loaded and discovery has its first snapshot,
         false again while draining; ``waiting_for`` says what is missing.
+    :ivar actions: what an operator may order, by its name; sent as JSON, so that no page of another site can.
     """
 
     health: Status
     ready: Status
     services: Status
     routes: Status
+    actions: Mapping[str, Action] = field(factory=dict)
 
 
 def admin_app(pages: AdminPages) -> KleinResource:
@@ -56,7 +66,33 @@ def admin_app(pages: AdminPages) -> KleinResource:
     def routes(request: Request) -> Deferred[bytes]:
         return _json(request, pages.routes)
 
+    @app.route("/mapping/<action>", methods=["POST"])
+    def act(request: Request, action: str) -> Deferred[bytes]:
+        return (
+            maybeDeferred(_act, request, pages.actions.get(action))
+            .addErrback(_refused, request)
+            .addCallback(lambda page: _json(request, lambda: page))
+        )
+
     return app.resource()
+
+
+def _act(request: Request, action: Action | None) -> Deferred[dict[str, Any]]:
+    if action is None:
+        raise NotKept("there is no such action")
+    if not (request.getHeader("content-type") or "").startswith("application/json"):
+        raise NotKept("the body has to be application/json")
+    try:
+        name = orjson.loads(cast(Any, request.content).read(MAX_BODY))["name"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise NotKept('the body has to be {"name": "..."}') from None
+    return action(str(name))
+
+
+def _refused(failure: Failure, request: Request) -> dict[str, Any]:
+    failure.trap(NotKept)
+    request.setResponseCode(404)
+    return {"error": str(failure.value)}
 
 
 def _json(request: Request, status: Status) -> Deferred[bytes]:
