@@ -122,6 +122,45 @@ def test_memory_stays_flat(kind: type[Framing], payload: str) -> None:
     assert peak < SMALL + 8 * len(data)
 
 
+HOSTILE_COMPACT = {
+    "string of 2 GiB": "18ffffffff07616200",
+    "string of 2^35": "18ffffffff7f616200",
+    "list of 2^31-1": "19f5ffffffff070100",
+    "list of bools": "19f1ffffffff070100",
+    "map of i64": "1bffffffff07660100",
+    "a number without end": "16" + "ff" * 100_000,
+    "1,000,000 structs": "1c" * 1_000_000,
+    "1,000,000 lists": "19" + "19" * 1_000_000,
+}
+
+
+def hostile(name: str) -> dict[str, str]:
+    """What can be said in that transport."""
+    return HOSTILE_COMPACT if name.endswith("compact") else HOSTILE
+
+
+@pytest.mark.parametrize(("name", "struct"), [(name, struct) for name in framings for struct in hostile(name)])
+def test_memory_stays_flat_where_calls_come_from(name: str, struct: str) -> None:
+    data = reply_of(name, struct)
+    network = Network(ScriptedServer({"echo": Raw(data)}, framings[name]))
+    pool = network.pool()
+    reply = pool.call(Call("wire", b"echo", b"\0", deadline=5.0))
+    tracemalloc.start()
+    network.pump(5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(outcome(reply), Reply | GatewayError)
+    assert peak < SMALL + 8 * len(data)
+
+
+def reply_of(name: str, struct: str) -> bytes:
+    payload = bytes.fromhex(hostile(name)[struct])
+    if name.endswith("compact"):
+        message = bytes.fromhex("8241 01 046563686f") + payload
+        return (len(message).to_bytes(4, "big") if name.startswith("framed") else b"") + message
+    return framings[name]().frame(Message(MessageType.REPLY, b"echo", 1, payload))
+
+
 @pytest.mark.parametrize(
     "data", ["7fffffff80010001", "ffffffff80010001", "7fffffff1000000000000007ffff", "8001000100000004"]
 )
