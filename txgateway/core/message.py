@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from .policy import Policy
 
@@ -47,7 +47,7 @@ class Request:
         return None
 
 
-@frozen
+@define
 class Response:
     """An HTTP answer; the server adds Content-Length, Date and what the connection needs."""
 
@@ -65,7 +65,9 @@ class MessageType(enum.IntEnum):
     ONEWAY = 4
 
 
-@frozen
+# Values, though not frozen ones: each request makes one of each, and to make a frozen one
+# of eleven fields costs 0.7 us against 0.2.
+@define
 class Call:
     """A Thrift call without its place on a connection: the sequence id is the connection's matter.
 
@@ -92,7 +94,7 @@ class Call:
     subset: str = ""
 
 
-@frozen
+@define
 class Reply:
     """A Thrift reply: REPLY with a result struct, or EXCEPTION with Thrift's own error struct.
 
