@@ -114,6 +114,9 @@ class MappingSettings:
         (), _texts, "fingerprints of changes that are served although they break somebody"
     )
     history: int = _setting(10, _whole(1, 1000, "a whole number"), "versions of the mapping that can be gone back to")
+    pushed: bool = _setting(False, _flag, "also serve what `tgw push` stored in etcd, which goes before files")
+    pushed_prefix: str = _setting("tgw", _text, "where it is stored, without outer slashes")
+    cache: str = _setting("", _text, "a file that keeps what was pushed, for a start while etcd is away")
 
 
 @frozen

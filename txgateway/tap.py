@@ -78,7 +78,7 @@ class Options(usage.Options):
             self.settings = self.read_settings()
         except ConfigError as error:
             raise usage.UsageError(str(error)) from None
-        if not self.settings.mapping.idl:
+        if not self.settings.mapping.idl and not self.settings.mapping.pushed:
             raise usage.UsageError("nothing to serve: give a folder of IDL with --idl, or mapping.idl in the file")
 
     def _add(self, table: str, setting: str, value: str) -> None:

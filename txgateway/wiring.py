@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -40,9 +41,11 @@ from .filters.rescue import rescue
 from .gateway import Gateway
 from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
+from .net.etcd_client import Access, EtcdClient
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
 from .net.mapping.background import Background, Heap
+from .net.mapping.etcd import EtcdSource
 from .net.mapping.folder import WATCHES, FolderSource
 from .net.mapping.live import LiveMapping
 from .net.pool import Limits, Pool
@@ -169,7 +172,7 @@ class GatewayService(Service):
         )
         return LiveMapping(
             self._background,
-            [folder],
+            [*self._pushed_idl(), folder],
             Loader(
                 settings.include_dirs,
                 compiling,
@@ -181,6 +184,36 @@ class GatewayService(Service):
             self.serve,
             time.time,
         )
+
+    def _pushed_idl(self) -> list[EtcdSource]:
+        settings, discovery = self._settings.mapping, self._settings.discovery
+        if not settings.pushed:
+            return []
+        if not discovery.etcd:
+            raise ConfigError("mapping.pushed: there is no etcd to follow; discovery.etcd names it")
+        try:
+            access = Access(
+                discovery.etcd,
+                user=discovery.user,
+                password=discovery.password,
+                ca=_path(discovery.ca),
+                certificate=_path(discovery.certificate),
+                key=_path(discovery.key),
+                timeout=discovery.timeout,
+            )
+            return [
+                EtcdSource(
+                    self._reactor,
+                    EtcdClient(self._reactor, access),
+                    settings.pushed_prefix,
+                    self._background.run,
+                    lambda: self._live.changed(EtcdSource.name),
+                    cache=_path(settings.cache),
+                    include_dirs=settings.include_dirs,
+                )
+            ]
+        except ValueError as error:
+            raise ConfigError(f"mapping.pushed: {error}") from None
 
     def _load(self) -> None:
         self._background.start()
@@ -326,6 +359,10 @@ class GatewayService(Service):
 
     def _discovery_ready(self) -> bool:
         return self._etcd is None or self._etcd.ready
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _one_of(setting: str, value: str, known: Sequence[str]) -> None:
