@@ -117,6 +117,7 @@ class MappingSettings:
     pushed: bool = _setting(False, _flag, "also serve what `tgw push` stored in etcd, which goes before files")
     pushed_prefix: str = _setting("tgw", _text, "where it is stored, without outer slashes")
     cache: str = _setting("", _text, "a file that keeps what was pushed, for a start while etcd is away")
+    skew: str = _setting("show", _text, "instances whose IDL breaks with ours: `show` them, or `prefer` all others")
 
 
 @frozen

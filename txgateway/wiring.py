@@ -29,10 +29,11 @@ from .core.extension import Extensions
 from .core.framing import framings
 from .core.gate import POLICIES, Gate
 from .core.history import History
-from .core.instances import Instance
+from .core.instances import Instance, Instances
 from .core.loading import LoadedMapping, Loader
 from .core.mapping import MappingSettings
 from .core.policy import PROTOCOLS, Policy
+from .core.skew import Skew, Verdict
 from .filters import Filter, compose
 from .filters.access_log import AccessLog
 from .filters.deadline import deadline
@@ -118,6 +119,9 @@ class GatewayService(Service):
         self._observed = ObservedRules()
         self._background = Background(reactor)
         self._heap = Heap(lambda: not self._in_flight.running)
+        self._skew = Skew()
+        # As the registries have them, by service.
+        self._found: dict[str, Instances] = {}
         self._live = self._live_mapping()
         self._upstreams = Upstreams(self._open_upstream)
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
@@ -156,11 +160,16 @@ class GatewayService(Service):
         self._upstreams.serve(policies)
         self._gateway.mapping = mapping
         self.public.serve(self._handlers())
+        self._skew.serves(loaded)
+        for upstream in self._upstreams:
+            if self._found.get(upstream.service) and upstream.service in self._skew.changed:
+                self._take_instances(upstream, self._found[upstream.service])
         self._heap.serves({name: (each, len(each.calls)) for name, each in loaded.services.items()})
 
     def _live_mapping(self) -> LiveMapping:
         settings = self._settings.mapping
         _one_of("mapping.watch", settings.watch, WATCHES)
+        _one_of("mapping.skew", settings.skew, ("show", "prefer"))
         _one_of("mapping.on_breaking", settings.on_breaking, POLICIES)
         compiling = MappingSettings(settings.legacy_annotations, settings.business_status, self._policies)
         folder = FolderSource(
@@ -285,7 +294,22 @@ class GatewayService(Service):
             governance_from(self._settings),
             lambda upstream: checks_of(upstream, self._settings, self._reactor),
         )
-        return upstream, registry.watch(service, upstream.update)
+        self._found[service] = ()
+        return upstream, registry.watch(service, lambda found: self._take_instances(upstream, found))
+
+    def _take_instances(self, upstream: Upstream, found: Instances) -> None:
+        self._found[upstream.service] = found
+        breaking = {instance for instance in found if self._skew.of(upstream.service, instance) is Verdict.BREAKING}
+        for instance in breaking:
+            log.warn(
+                "{service}: {address} runs an IDL whose wire format breaks with ours",
+                service=upstream.service,
+                address=instance.address,
+            )
+        if self._settings.mapping.skew == "prefer":
+            # Picked after all others, as an instance of which nothing certain is known.
+            found = tuple(evolve(each, suspect=each.suspect or each in breaking) for each in found)
+        upstream.update(found)
 
     def _rule_observed(self, service: str, method: str, rule: FailedRule) -> None:
         self._observed.count(service, method, rule)
@@ -338,6 +362,10 @@ class GatewayService(Service):
         registry: list[Registry] = [self._static] if self._etcd is None else [self._static, self._etcd]
         return {
             "services": {upstream.service: upstream.status() for upstream in self._upstreams},
+            "idl": {
+                service: {instance.address: self._skew.of(service, instance).value for instance in found}
+                for service, found in self._found.items()
+            },
             "mapping": {"kept": sorted(self._live.loaded.kept), "errors": list(map(str, self._live.loaded.errors))},
             "observed_rules": self._observed.status(),
             "registries": [each.status() for each in registry],

@@ -126,7 +126,9 @@ def test_registers_only_once_it_listens(make: Make) -> None:
     registry.watch("desk", changed)
     service = make(registry=registry, weight=3, tags={"zone": "a"})
     assert registry.instances("desk") == (service.instance,)
-    assert (service.instance.weight, service.instance.tags) == (3, {"zone": "a"})
+    tags = dict(service.instance.tags)
+    assert len(tags.pop("idl")) == 32
+    assert (service.instance.weight, tags) == (3, {"zone": "a"})
     assert reachable == [True]
 
 
@@ -216,7 +218,7 @@ def test_listens_on_a_unix_socket(idl: Path, handler: Handler, tmp_path: Path) -
     path = tmp_path / "desk.sock"
     service = ThriftService(reactor, load_interface(str(idl)), handler, f"unix:{path}")
     service.startService()
-    assert service.instance == Instance(str(path), 0, network="unix")
+    assert service.instance == Instance(str(path), 0, tags=service.instance.tags, network="unix")
     pool = Pool(reactor, service.instance)
     reply = yield pool.call(Call("desk", b"ping", b"\0"))
     assert reply.type is MessageType.REPLY

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 from .annotations import NO_SURROUNDINGS, Surroundings
 from .descriptor import Position, Schema
 from .errors import Diagnostic, IdlError, Severity
+from .fingerprint import wire_fingerprint
 from .idl_files import origin, service_name
 from .linker import Cache, Loaded, Read, load
 from .mapping import MappedService, MappingSettings, compile_service, join
@@ -35,6 +36,7 @@ class Compiled:
 
     :ivar service: None if the file declares no service and is only there for others.
     :ivar sources: the text of every file that took part, by its path.
+    :ivar wire: the wire fingerprint of each of its services.
     :ivar digest: the same for the same texts at the same paths.
     """
 
@@ -42,6 +44,7 @@ class Compiled:
     service: MappedService | None
     sources: Mapping[str, str] = field(hash=False, repr=False)
     warnings: tuple[Diagnostic, ...] = ()
+    wire: tuple[str, ...] = ()
     digest: str = field(init=False)
 
     @digest.default
@@ -216,7 +219,8 @@ class Loader:
             return Compiled(path, None, loaded.sources, warnings)
         surroundings = evolve(self._surroundings, lines=lines_of(loaded.sources))
         service = compile_service(registry_name(schema), schema, self._settings, surroundings, self._breathe)
-        return Compiled(path, service, loaded.sources, warnings + service.warnings)
+        wire = tuple(wire_fingerprint(schema, each) for each in schema.services)
+        return Compiled(path, service, loaded.sources, warnings + service.warnings, wire)
 
 
 def _refuse_truncated(known: Compiled | None, loaded: Loaded) -> None:

@@ -42,12 +42,14 @@ from zope.interface import implementer  # type: ignore[import-untyped]
 from ..core.codec.binary import EncodeError
 from ..core.codec.exception import Kind
 from ..core.errors import WireError
+from ..core.fingerprint import wire_fingerprint
 from ..core.framing import LIMIT, BrokenMessage, Framing, Message
 from ..core.framing.detecting import Detecting
 from ..core.framing.ttheader import OUT_OF_ORDER
 from ..core.instances import DEFAULT_WEIGHT, Instance
 from ..core.linker import load
 from ..core.serving import Dispatcher, Interface, Invocation, Refusal, farewell, refusal_of
+from ..core.skew import IDL_TAG
 from .alarm import NEVER, Alarm
 from .registry import Announcement, Registry
 from .writing import Write, writer
@@ -455,7 +457,8 @@ class ThriftService(Service):
         self._listen = listen
         self.registry = registry
         self._weight = weight
-        self._tags = tags
+        # Whoever calls can see whether it has the IDL that is served here.
+        self._tags = {IDL_TAG: wire_fingerprint(interface.schema, interface.service), **tags}
         self._grace = grace
         self._finish_within = finish_within
         self._port: Any = None
