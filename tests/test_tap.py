@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 from twisted.internet import reactor
@@ -10,7 +11,7 @@ from twisted.python.usage import UsageError
 
 from tests.end_to_end.twistd import ROOT
 from txgateway.config import ConfigError, Settings, merge
-from txgateway.tap import Options
+from txgateway.tap import Options, makeService
 from txgateway.wiring import build_gateway
 
 IDL = str(ROOT / "idl")
@@ -87,3 +88,14 @@ def test_a_taken_port_ends_the_start_with_its_reason():
 def test_a_missing_folder_ends_the_start_with_its_name(tmp_path):
     with pytest.raises(SystemExit, match=r"tgw: mapping\.idl: .*nowhere"):
         started(idl=[str(tmp_path / "nowhere")])
+
+
+@pytest.mark.parametrize(("text", "status", "says"), [(None, 0, "2 routes, 0 errors"), ("struct {", 1, "error: ")])
+def test_check_prints_what_would_be_served_and_ends(tmp_path, capsys, text, status, says):
+    (tmp_path / "book.thrift").write_text(text or (Path(IDL) / "book.thrift").read_text("utf-8"))
+    options = Options()
+    options.parseOptions(["--idl", str(tmp_path), "--check"])
+    with pytest.raises(SystemExit) as ended:
+        makeService(options)
+    assert ended.value.code == status
+    assert says in capsys.readouterr().out

@@ -11,7 +11,7 @@ from twisted.python import usage
 from .config import ConfigError, Settings, merge, read_settings
 from .net.termination import exit_cleanly_on_sigterm
 from .supervisor import build_workers
-from .wiring import build_gateway
+from .wiring import build_gateway, check
 
 
 class Options(usage.Options):
@@ -27,6 +27,7 @@ class Options(usage.Options):
         super().__init__()
         self._tables: dict[str, dict[str, Any]] = {"http": {}, "mapping": {}, "discovery": {}, "lifecycle": {}}
         self._config: str | None = None
+        self.check = False
         self.settings = Settings()
 
     def opt_config(self, path: str) -> None:
@@ -65,6 +66,10 @@ class Options(usage.Options):
         """Which HTTP server serves the public port [default: httptools; the other: klein]."""
         self._tables["http"]["server"] = server
 
+    def opt_check(self) -> None:
+        """Check configuration and IDL, print what would be served, and exit: with 1 if anything is wrong."""
+        self.check = True
+
     def opt_workers(self, count: str) -> None:
         """Processes that serve the public port [default: 0, this one alone]."""
         self._tables["lifecycle"]["workers"] = int(count) if count.isdecimal() else count
@@ -99,6 +104,10 @@ def makeService(options: Options) -> Service:
 
     exit_cleanly_on_sigterm(reactor)
     try:
+        if options.check:
+            report, is_well = check(options.settings, reactor)
+            print(report)
+            raise SystemExit(0 if is_well else 1)
         if options.settings.lifecycle.workers:
             return build_workers(options.read_settings, reactor)
         return build_gateway(options.settings, reactor)

@@ -98,6 +98,23 @@ def public_filters(settings: Settings, reactor: Any, in_flight: InFlight, access
     return filters
 
 
+def check(settings: Settings, reactor: Any) -> tuple[str, bool]:
+    """What the gateway would serve and say, and whether nothing is wrong; serves nothing. Reads files.
+
+    Raises ConfigError for a setting that is wrong.
+    """
+    try:
+        loaded = build_gateway(settings, reactor).load_only()
+    except OSError as error:
+        raise ConfigError(f"mapping.idl: {error.filename}: {error.strerror}") from None
+    routes = [(r.verb, r.path, f"{r.plan.service} {r.plan.method.name}") for r in loaded.mapping.routes]
+    widths = [max((len(row[column]) for row in routes), default=0) for column in (0, 1)]
+    lines = [str(diagnostic) for diagnostic in loaded.diagnostics]
+    lines += [f"{verb:{widths[0]}}  {path:{widths[1]}}  {method}" for verb, path, method in routes]
+    lines.append(f"{len(loaded.mapping.services)} services, {len(routes)} routes, {len(loaded.errors)} errors")
+    return "\n".join(lines), not loaded.errors
+
+
 class GatewayService(Service):
     """Listens, serves and drains; started and stopped by ``twistd``, or by any Twisted program.
 
@@ -146,6 +163,10 @@ class GatewayService(Service):
             self._background.stop()
             raise SystemExit(f"tgw: {failures[0].getErrorMessage()}")
 
+    def load_only(self) -> LoadedMapping:
+        """What would be served. Blocks; raises OSError if there is nothing at a path."""
+        return self._live.load_only()
+
     def stopService(self) -> Deferred[None]:
         """Fires when what runs has ended, or had its time for that, and everything is closed."""
         super().stopService()
@@ -161,6 +182,7 @@ class GatewayService(Service):
         self._gateway.mapping = mapping
         self.public.serve(self._handlers())
         self._skew.serves(loaded)
+        self._found = {service: self._found.get(service, ()) for service in mapping.services}
         for upstream in self._upstreams:
             if self._found.get(upstream.service) and upstream.service in self._skew.changed:
                 self._take_instances(upstream, self._found[upstream.service])

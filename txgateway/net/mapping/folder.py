@@ -99,7 +99,7 @@ class FolderSource:
         if self._watch == INOTIFY or (self._watch == AUTO and has_events(self._paths)):
             self._notice()
         every = POLL_EVERY if self._notices is None else LOOK_EVERY
-        self._looks = Looks(self._reactor, every, self._run, self._look, self._touched)
+        self._looks = Looks(self._reactor, every, self._run, self._look, self._touched, self._changed)
         self._looks.start()
 
     def stop(self) -> None:
@@ -211,12 +211,16 @@ class FolderSource:
         return aliases, _distinct(folders)
 
     def _surveyed(self, found: tuple[dict[str, str], frozenset[str]]) -> None:
+        before = self._folders
         self._aliases, self._folders = found
         if self._running and self._notices is not None:
             try:
                 self._notices.watch(self._folders)
             except OSError as error:
                 self._no_notices(error)
+            if self._folders - before:
+                # Something may have happened there before anybody watched.
+                self._changed()
 
     def _look(self) -> dict[str, Stamp]:
         """Blocks."""

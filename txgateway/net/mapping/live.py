@@ -69,6 +69,10 @@ class LiveMapping:
         for source in self._sources:
             source.start()
 
+    def load_only(self) -> LoadedMapping:
+        """What would be served. Blocks; raises OSError if there is nothing at a path."""
+        return self._load(self._readers(), None)
+
     def stop(self) -> None:
         self._stopped = True
         for source in self._sources:

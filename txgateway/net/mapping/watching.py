@@ -105,6 +105,7 @@ class Looks:
     """Looks at files, again and again.
 
     :param look: gives the stamps of all files that count; run by ``run`` in a thread.
+    :param began: called after the first look: what happened before it is not known.
     """
 
     def __init__(
@@ -114,8 +115,10 @@ class Looks:
         run: Callable[[Callable[[], dict[str, Stamp]]], Any],
         look: Callable[[], dict[str, Stamp]],
         touched: Touched,
+        began: Callable[[], None],
     ) -> None:
         self._run = run
+        self._began = began
         self._look = look
         self._touched = touched
         self._seen: dict[str, Stamp] | None = None
@@ -136,6 +139,7 @@ class Looks:
     def _compare(self, now: dict[str, Stamp]) -> None:
         before, self._seen = self._seen, now
         if before is None:
+            self._began()
             return
         for path in before.keys() | now.keys():
             if before.get(path) != now.get(path):
