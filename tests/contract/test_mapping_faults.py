@@ -138,6 +138,34 @@ service Books {
 # One value, many values
 
 
+GATHERED = f"""{ACK}
+struct Ask {{
+    1: optional list<i32> ids (api.cookie="id"), 2: optional i32 num (api.cookie="id")
+    3: optional map<string, i32> counts (api.query="counts"), 4: optional Ack nested (api.query="ack")
+    5: required list<list<i32>> rows (api.query="rows", api.body="rows")
+}}
+service S {{ Ack ask(1: Ask ask) (api.post="/ask") }}
+"""
+
+
+def test_a_list_of_cookies_has_each_of_them_and_a_number_the_first(server):
+    gathered = door(GATHERED, server)
+    gathered.front.answers(encode([[0, "struct", []]]))
+    cookies = [(b"Cookie", b'id=3,4; id="5"'), (b"Cookie", b"id=6")]
+    assert gathered.front.send("POST", b"/ask?rows=[]", cookies, b"").status == 400
+    gathered.front.send("POST", b"/ask?rows=[]", [(b"Cookie", b'id=3; id="4,5"'), (b"Cookie", b"id=6")], b"")
+    (call,) = gathered.front.server.received
+    assert read_struct(call.payload) == {"1:struct": {"1:list<i32>": [3, 4, 5, 6], "2:i32": 3, "5:list<list>": []}}
+
+
+def test_null_as_the_text_of_a_source_is_no_value(server):
+    gathered = door(GATHERED, server)
+    target = "/ask?counts=null&ack=null&rows=null"
+    assert gathered.sent("POST", target, '{"rows": [[1]]}') == {"1:struct": {"5:list<list>": [{"list<i32>": [1]}]}}
+    assert gathered.refused("POST", target, '{"rows": null}')["detail"] == "field rows: is required"
+    assert gathered.refused("POST", "/ask?rows=[null]")["field"] == "rows[0]"
+
+
 @pytest.mark.parametrize(
     ("query", "ids"),
     [

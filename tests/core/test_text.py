@@ -55,6 +55,11 @@ def test_any_bytes_are_an_integer_or_refused(data):
         ("+2E2", 200.0),
         ("inf", math.inf),
         ("-Infinity", -math.inf),
+        ("1_0.5e0_1", 105.0),
+        ("0x1p-2", 0.25),
+        ("-0X_1.8P+3", -12.0),
+        ("0x.8p0", 0.5),
+        ("0x1p-9999", 0.0),
     ],
 )
 def test_a_double_is_read(text, value):
@@ -66,7 +71,11 @@ def test_nan_is_a_double():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "1e999", "-1e999", "1_0", "0x1p3", " 1", "1,5", ".", "e5", "1" * 2000, "infin"]
+    "text",
+    [
+        *("", "abc", "1e999", "-1e999", " 1", "1,5", ".", "e5", "1" * 2000, "infin", "-NaN", "+nan", "１", "0b1"),
+        *("_1", "1_", "1__0", "1_.5", "1._5", "0x1", "0xp1", "0x1.5", "00x1p0", "1p5", "0x1p9999"),
+    ],
 )
 def test_nothing_else_is_a_double(text):
     with pytest.raises(Misfit):
@@ -81,6 +90,10 @@ def test_the_shortest_text_gives_the_same_double_again(number):
 
 def test_a_whole_double_is_written_without_a_fraction():
     assert [shortest(3.0), shortest(2.5), shortest(-0.0)] == ["3", "2.5", "-0"]
+
+
+def test_a_double_is_written_without_an_exponent():
+    assert [shortest(1e21), shortest(-1.5e-7)] == ["1" + "0" * 21, "-0.00000015"]
 
 
 def test_bools_are_those_of_go():

@@ -59,7 +59,7 @@ class Inputs:
         self.form = _NOTHING
         self.kind = body_kind(request) if request.body else BodyKind.NONE
         self._query: Pairs | None = None
-        self._cookies: dict[bytes, bytes] | None = None
+        self._cookies: Pairs | None = None
 
     @property
     def query(self) -> Pairs:
@@ -68,8 +68,7 @@ class Inputs:
         return self._query
 
     @property
-    def cookies(self) -> dict[bytes, bytes]:
-        """The first value of each cookie."""
+    def cookies(self) -> Pairs:
         if self._cookies is None:
             self._cookies = {}
             for name, value in self.request.headers:
@@ -139,15 +138,15 @@ def _as_it_is(text: bytes) -> bytes:
     return text
 
 
-def parse_cookies(text: bytes, cookies: dict[bytes, bytes]) -> None:
-    """Adds the cookies of one header; of a name only the first counts, and one pair of quotes is no part of a value."""
+def parse_cookies(text: bytes, cookies: Pairs) -> None:
+    """Adds the cookies of one header; one pair of quotes is no part of a value."""
     for pair in text.split(b";"):
         name, equals, value = pair.partition(b"=")
         value = value.strip()
         if len(value) > 1 and value[:1] == value[-1:] == b'"':
             value = value[1:-1]
         if equals:
-            cookies.setdefault(name.strip(), value)
+            cookies.setdefault(name.strip(), []).append(value)
 
 
 def parse_multipart(body: bytes, content_type: str) -> Pairs:

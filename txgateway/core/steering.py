@@ -46,7 +46,7 @@ def _finder(source: str, structs: Structs, method: Method) -> Find | None:
             lower = key.lower()
             return lambda request, arguments: request.header(lower) or b""
         case "cookie":
-            return lambda request, arguments: Inputs(request, {}).cookies.get(key, b"")
+            return lambda request, arguments: Inputs(request, {}).cookies.get(key, [b""])[0]
         case "query":
             return lambda request, arguments: Inputs(request, {}).query.get(key, [b""])[0]
         case "arg":

@@ -1,7 +1,7 @@
 """Text to Thrift's scalars and back: what path, query, form, cookie and header hold.
 
-Python's own ``int`` and ``float`` read more than they should: blanks, ``1_000`` and
-digits of other scripts. So the form is checked before they see a text.
+Python's own ``int`` and ``float`` read other texts than they should: blanks, ``1_000`` as
+an integer, digits of other scripts. So the form is checked before they see a text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from .descriptor import EnumType, Scalar, ScalarType, Type
@@ -24,8 +25,12 @@ RANGES = {
 }
 
 _INTEGER = re.compile(rb"[+-]?[0-9]+").fullmatch
-_DOUBLE = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|(?i:inf|infinity|nan))").fullmatch
-_INFINITE = re.compile(rb"[+-]?inf(?:inity)?", re.IGNORECASE).fullmatch
+# Go's syntax of a float: digits may be parted by single underscores, hexadecimal ones need
+# a binary exponent, and only infinity has a sign, not NaN.
+_D, _H = rb"[0-9](?:_?[0-9])*", rb"[0-9a-f](?:_?[0-9a-f])*"
+_DECIMAL = re.compile(rb"[+-]?(?:%b(?:\.(?:%b)?)?|\.%b)(?:e[+-]?%b)?" % (_D, _D, _D, _D), re.IGNORECASE).fullmatch
+_HEXADECIMAL = re.compile(rb"[+-]?0x(?:_?%b(?:\.(?:%b)?)?|\.%b)p[+-]?%b" % (_H, _H, _H, _D), re.IGNORECASE).fullmatch
+_NOT_FINITE = re.compile(rb"[+-]?inf(?:inity)?|nan", re.IGNORECASE).fullmatch
 _BOOLS = dict.fromkeys((b"1", b"t", b"T", b"true", b"True", b"TRUE"), True) | dict.fromkeys(
     (b"0", b"f", b"F", b"false", b"False", b"FALSE"), False
 )
@@ -49,12 +54,26 @@ def integer(scalar: Scalar, name: str = "") -> TextReader:
 
 
 def double(value: bytes) -> float:
-    """Reads decimal digits with an optional exponent, ``inf`` or ``NaN``."""
-    if _DOUBLE(value) and len(value) <= _MOST_DIGITS:
-        number = float(value)
-        if not math.isinf(number) or _INFINITE(value):
+    """Reads what Go's strconv knows: digits with an optional exponent, ``0x1p-2``, ``inf`` and ``NaN``."""
+    if _NOT_FINITE(value):
+        return float(value)
+    if len(value) <= _MOST_DIGITS:
+        number = _finite(value)
+        if not math.isinf(number):
             return number
     raise Misfit("a double", text(value))
+
+
+def _finite(value: bytes) -> float:
+    """Infinity for a number that is too large, and for a text that is none."""
+    if _DECIMAL(value):
+        return float(value)
+    if not _HEXADECIMAL(value):
+        return math.inf
+    try:
+        return float.fromhex(value.replace(b"_", b"").decode())
+    except OverflowError:
+        return math.inf
 
 
 def boolean(value: bytes) -> bool:
@@ -101,12 +120,13 @@ def takes_empty(declared: Type) -> bool:
 
 
 def shortest(number: float) -> str:
-    """The fewest digits that give the same double again, without a needless ``.0``."""
+    """The fewest digits that give the same double again, with no exponent and no needless ``.0``."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "Infinity" if number > 0 else "-Infinity"
-    return repr(number).removesuffix(".0")
+    digits = repr(number)
+    return f"{Decimal(digits):f}" if "e" in digits else digits.removesuffix(".0")
 
 
 def written(value: object) -> bytes:

@@ -99,6 +99,7 @@ def _json(reader: Reader, depth: int) -> Callable[[bytes], Any]:
             parsed = orjson.loads(found)
         except orjson.JSONDecodeError:
             raise Misfit("JSON text", text(found)) from None
-        return reader(parsed, depth)
+        # As for any field in a JSON body, null is the absence of a value.
+        return None if parsed is None else reader(parsed, depth)
 
     return value

@@ -22,8 +22,7 @@ class Cookie(Source):
     place = "cookie"
 
     def occurrences(self, inputs: Inputs) -> list[bytes] | None:
-        value = inputs.cookies.get(self.key)
-        return None if value is None else [value]
+        return inputs.cookies.get(self.key)
 
 
 @targets.register("api.cookie")
