@@ -58,6 +58,8 @@ log = Logger()
 
 # What the registry and the connections to services get to close in an orderly way.
 CLOSE_WITHIN = 5.0
+# After so long without a request one is not expected in the next second.
+QUIET_FOR = 60.0
 
 
 def build_gateway(settings: Settings, reactor: Any, listen_on: list[Any] | None = None) -> GatewayService:
@@ -135,7 +137,9 @@ class GatewayService(Service):
         self._in_flight = InFlight()
         self._observed = ObservedRules()
         self._background = Background(reactor)
-        self._heap = Heap(lambda: not self._in_flight.running)
+        self._heap = Heap(self._is_quiet)
+        # How many requests had begun when that was looked at last, and when.
+        self._quiet_at = (0, 0.0)
         self._skew = Skew()
         # As the registries have them, by service.
         self._found: dict[str, Instances] = {}
@@ -203,6 +207,7 @@ class GatewayService(Service):
         )
         return LiveMapping(
             self._background,
+            self._heap,
             [*self._pushed_idl(), folder],
             Loader(
                 settings.include_dirs,
@@ -245,6 +250,15 @@ class GatewayService(Service):
             ]
         except ValueError as error:
             raise ConfigError(f"mapping.pushed: {error}") from None
+
+    def _is_quiet(self) -> bool:
+        """Whether no request has come for a while."""
+        begun, since = self._quiet_at
+        now = self._reactor.seconds()
+        if begun != self._in_flight.begun or self._in_flight.running:
+            self._quiet_at = (self._in_flight.begun, now)
+            return False
+        return bool(now - since >= QUIET_FOR)
 
     def _load(self) -> None:
         self._background.start()

@@ -11,14 +11,19 @@ from . import Handler
 
 
 class InFlight:
-    """:ivar running: requests that have begun and not ended, in whatever way they end."""
+    """:ivar running: requests that have begun and not ended, in whatever way they end.
+
+    :ivar begun: all that have begun, ever.
+    """
 
     def __init__(self) -> None:
         self.running = 0
+        self.begun = 0
         self._waiting: list[Deferred[None]] = []
 
     def __call__(self, request: Request, handler: Handler) -> Deferred[Response]:
         self.running += 1
+        self.begun += 1
         try:
             answer = handler(request)
         except BaseException:

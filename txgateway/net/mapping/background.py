@@ -74,20 +74,13 @@ class Background:
 
 @contextmanager
 def considerate() -> Iterator[None]:
-    """For work beside a reactor that has requests to serve.
-
-    The collector would hold everybody up: what is being made grows, nearly all of it will stay, and
-    it would look through all that there is, again and again (0.5 s for 2,000 methods).
-    """
-    before, collects = sys.getswitchinterval(), gc.isenabled()
+    """For work beside a reactor that has requests to serve."""
+    before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, SWITCH_AFTER))
-    gc.disable()
     try:
         yield
     finally:
         sys.setswitchinterval(before)
-        if collects:
-            gc.enable()
 
 
 class Heap:
@@ -115,6 +108,14 @@ class Heap:
         gc.collect()
         gc.freeze()
 
+    def pause(self) -> None:
+        """While a mapping grows the collector would look through it again and again, 0.5 s for 2,000 methods."""
+        gc.disable()
+
+    def resume(self) -> None:
+        """What has grown is served, and frozen if it is large, or dropped."""
+        gc.enable()
+
     def serves(self, services: dict[str, tuple[object, int]]) -> None:
         """These versions live from now on: by service, with the number of their methods."""
         for name in [name for name in self._frozen if self._live[name][0] is not services.get(name, (None, 0))[0]]:
@@ -129,7 +130,7 @@ class Heap:
     def tidy(self) -> None:
         """Give back what replaced versions take, if that is much, or this is a good moment."""
         size = max(self.YOUNG, sum(methods for _, methods in self._live.values()))
-        if self._garbage > 3 * size or (self._garbage > size and self._is_quiet()):
+        if self._garbage > 5 * size or (self._garbage >= size and self._is_quiet()):
             gc.unfreeze()
             gc.collect()
             gc.freeze()

@@ -14,7 +14,7 @@ from ...core.gate import Gate
 from ...core.history import History, Version
 from ...core.loading import Judge, LoadedMapping, Loader, Root
 from . import Source
-from .background import Background, considerate
+from .background import Background, Heap, considerate
 
 log = Logger()
 
@@ -38,6 +38,7 @@ class LiveMapping:
     def __init__(
         self,
         background: Background,
+        heap: Heap,
         sources: Sequence[Source],
         loader: Loader,
         gate: Gate,
@@ -51,6 +52,7 @@ class LiveMapping:
         self.reloads = 0
         self.failures = 0
         self._background = background
+        self._heap = heap
         self._sources = sources
         self._loader = loader
         self._gate = gate
@@ -65,7 +67,11 @@ class LiveMapping:
 
     def start(self) -> None:
         """Load and serve at once, then follow. Blocks. Raises OSError if there is nothing at a path."""
-        self._take(self._load(self._readers(), None), START)
+        self._heap.pause()
+        try:
+            self._take(self._load(self._readers(), None), START)
+        finally:
+            self._heap.resume()
         for source in self._sources:
             source.start()
 
@@ -132,13 +138,19 @@ class LiveMapping:
 
     def _run(self, work: Callable[[], LoadedMapping]) -> Deferred[LoadedMapping]:
         self._loading = True
+        self._heap.pause()
         return self._background.run(work).addBoth(self._ran)
 
     def _ran(self, outcome: Any) -> Any:
         self._loading = False
         # Not at once: whoever waits for this outcome comes first.
-        self._background.soon(self._next)
+        self._background.soon(self._rest)
         return outcome
+
+    def _rest(self) -> None:
+        if not self._loading:
+            self._heap.resume()
+        self._next()
 
     def _take(self, loaded: LoadedMapping, why: str) -> None:
         if self._stopped:
