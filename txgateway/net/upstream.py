@@ -80,6 +80,9 @@ class Upstream:
 
     def serve(self, policies: Mapping[str, Policy]) -> None:
         """The policies of all methods, by their names."""
+        if policies is self._policies:
+            # A mapping in which the service has not changed brings the very same ones.
+            return
         known, sends = self._policies, self._sends
         self._sends = {
             name: sends[name] if known.get(name) == policy else self.compose(self, policy)
