@@ -1,0 +1,200 @@
+"""One load at a time, and whatever goes wrong with it costs nobody what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from txgateway.core.gate import REFUSE, Gate
+from txgateway.core.history import History
+from txgateway.core.loading import LoadedMapping, Loader, Root
+from txgateway.net.mapping.background import Heap
+from txgateway.net.mapping.live import LiveMapping, NotKept
+
+IDL = 'struct A {{ 1: i32 n (api.query="n") }}\nservice S {{ A f(1: A a) (api.get="/{}") }}'
+
+
+class Held:
+    """A background that works when it is told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self.turn: list[Callable[[], None]] = []
+
+    def run(self, work: Callable[[], Any]) -> Deferred[Any]:
+        running: Deferred[Any] = Deferred()
+        self.waiting.append((work, running))
+        return running
+
+    def soon(self, what: Callable[[], None]) -> None:
+        self.turn.append(what)
+
+    def work(self) -> None:
+        work, running = self.waiting.pop(0)
+        try:
+            outcome = work()
+        except Exception as error:
+            running.errback(error)
+        else:
+            running.callback(outcome)
+        while self.turn:
+            self.turn.pop(0)()
+
+
+class Files:
+    """A source whose files a test writes."""
+
+    name = "files"
+
+    def __init__(self) -> None:
+        self.texts = {"s.thrift": IDL.format("one")}
+        self.error: Exception | None = None
+        self.running = False
+
+    def start(self) -> None:
+        self.running = True
+
+    def stop(self) -> None:
+        self.running = False
+
+    def reader(self) -> Callable[[], Sequence[Root]]:
+        texts = dict(self.texts)
+
+        def read_all() -> list[Root]:
+            if self.error is not None:
+                raise self.error
+            return [Root(path, texts.__getitem__) for path in texts]
+
+        return read_all
+
+    def loaded(self, loaded: LoadedMapping) -> None:
+        pass
+
+    def status(self) -> dict[str, Any]:
+        return {"kind": self.name}
+
+
+class Town:
+    def __init__(self, policy: str = "warn") -> None:
+        self.background, self.files = Held(), Files()
+        self.served: list[LoadedMapping] = []
+        background: Any = self.background
+        self.live = LiveMapping(
+            background,
+            Heap(lambda: False),
+            [self.files],
+            Loader(),
+            Gate(policy),
+            History(3),
+            self.served.append,
+            lambda: 12.0,
+        )
+        self.live.start()
+
+    def write(self, path: str) -> None:
+        self.files.texts["s.thrift"] = IDL.format(path)
+        self.live.changed("files")
+
+    def routes(self) -> list[str]:
+        return [route.path for route in self.served[-1].mapping.routes]
+
+
+def test_the_first_mapping_is_served_at_once():
+    town = Town()
+    assert town.routes() == ["/one"]
+    assert town.files.running
+
+
+def test_what_changes_during_a_load_is_loaded_after_it():
+    town = Town()
+    town.write("two")
+    town.write("three")
+    assert len(town.background.waiting) == 1
+    town.background.work()
+    assert town.routes() == ["/two"]
+    town.background.work()
+    assert town.routes() == ["/three"]
+    assert not town.background.waiting
+
+
+def test_a_load_that_changes_nothing_swaps_nothing():
+    town = Town()
+    town.live.changed("files")
+    town.background.work()
+    assert len(town.served) == 1
+    assert town.live.reloads == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble"),
+    [
+        (OSError(2, "No such file or directory", "/idl"), "/idl: No such file or directory"),
+        (RuntimeError("a fault"), "the last load failed by a fault of the gateway itself; the log has more"),
+    ],
+)
+def test_a_failed_load_keeps_what_is_served(error, trouble):
+    town = Town()
+    town.files.error = error
+    town.write("two")
+    town.background.work()
+    assert town.live.trouble == trouble
+    assert len(town.served) == 1
+    town.files.error = None
+    town.live.changed("files")
+    town.background.work()
+    assert (town.routes(), town.live.trouble) == (["/two"], "")
+
+
+def test_after_the_stop_nothing_is_served_any_more():
+    town = Town()
+    town.write("two")
+    town.live.stop()
+    town.background.work()
+    assert len(town.served) == 1
+    assert not town.files.running
+
+
+def test_a_rollback_lasts_until_the_files_change():
+    town = Town()
+    first = town.served[0].digest
+    town.write("two")
+    town.background.work()
+    back = town.live.rollback(first)
+    town.background.work()
+    assert back.result == first
+    assert town.routes() == ["/one"]
+    # The same files again are no change.
+    town.live.changed("files")
+    town.background.work()
+    assert town.routes() == ["/one"]
+    assert town.live.status()["rolled_back"]
+    town.write("three")
+    town.background.work()
+    assert town.routes() == ["/three"]
+    assert not town.live.status()["rolled_back"]
+
+
+def test_what_is_not_kept_is_said_with_what_is():
+    town = Town()
+    with pytest.raises(NotKept, match=town.served[0].digest):
+        town.live.rollback("f00d")
+    with pytest.raises(NotKept, match="there are none"):
+        town.live.allow("f00d")
+    town.write("two")
+    with pytest.raises(NotKept, match="try again"):
+        town.live.rollback(town.served[0].digest)
+
+
+def test_a_refused_change_is_served_once_it_is_allowed():
+    town = Town(REFUSE)
+    town.write("two")
+    town.background.work()
+    assert town.routes() == ["/one"]
+    (refused,) = town.live.status()["refused"]
+    town.live.allow(refused["fingerprint"])
+    town.background.work()
+    assert town.routes() == ["/two"]
+    assert [version["source"] for version in town.live.status()["history"]] == ["allowed", "start"]
