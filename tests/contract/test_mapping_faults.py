@@ -166,6 +166,23 @@ def test_null_as_the_text_of_a_source_is_no_value(server):
     assert gathered.refused("POST", "/ask?rows=[null]")["field"] == "rows[0]"
 
 
+def test_an_annotation_without_a_key_means_the_name_of_the_field(server):
+    named = door(
+        f"""{ACK}
+        struct Ask {{
+            1: optional string a (api.body=""), 2: optional string b (api.body="", go.tag='json:"bb"')
+            3: optional string c (api.form=""), 4: optional string d (api.query="")
+        }}
+        service S {{ Ask ask(1: Ask ask) (api.post="/ask") }}
+        """,
+        server,
+    )
+    sent = {"1:struct": {"1:string": "1", "2:string": "2", "3:string": "3", "4:string": "4"}}
+    assert named.sent("POST", "/ask?d=4", '{"a": "1", "bb": "2", "c": "3"}') == sent
+    answer = encode([[0, "struct", [[1, "string", "1"], [2, "string", "2"]]]])
+    assert json.loads(named.answered(answer, "/ask", "POST").body) == {"a": "1", "bb": "2"}
+
+
 @pytest.mark.parametrize(
     ("query", "ids"),
     [

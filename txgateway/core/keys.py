@@ -56,7 +56,8 @@ def embeds(field: Field) -> bool:
 
 
 def _all(field: Field, annotation: str) -> tuple[str, ...]:
-    return tuple(a.value for a in field.annotations.all(annotation))
+    """The keys that these annotations give; an empty one gives none."""
+    return tuple(a.value for a in field.annotations.all(annotation) if a.value)
 
 
 def _first(field: Field, which: tuple[str, ...]) -> str | None:
