@@ -88,7 +88,7 @@ def build(idl: str, access_log: bool) -> tuple[GatewayService, Endpoint]:
     )
     tables = {
         "http": {"listen": [], "access_log": access_log},
-        "mapping": {"idl": [idl]},
+        "mapping": {"idl": [idl], "watch": "off"},
         "discovery": {"static": ["bench=127.0.0.1:1"]},
     }
     gateway = build_gateway(merge(Settings(), tables), Reactor())

@@ -67,7 +67,7 @@ class Gateway:
     def carry(self, request: Request, plan: Plan, path: PathParameters) -> Deferred[Response]:
         call = self.prepare(request, plan, path)
         reply = self.upstreams[call.service].send(call)
-        return reply.addCallback(self.answer, plan).addErrback(blame, plan)
+        return reply.addCallbacks(self.answer, blame, callbackArgs=(plan,), errbackArgs=(plan,))
 
     def prepare(self, request: Request, plan: Plan, path: PathParameters) -> Call:
         arguments = plan.bind(request, path)

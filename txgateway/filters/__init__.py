@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from ..core.message import Request, Response
 
 Handler = Callable[[Request], Deferred[Response]]
-# A filter sees the request, hands it on or not, and sees the answer; it must let failures
-# and cancellation through unless they are its business.
-Filter = Callable[[Request, Handler], Deferred[Response]]
+
+
+class Filter(Protocol):
+    """Sees the request, hands it on or not, and sees the answer.
+
+    It must let failures and cancellation through unless they are its business.
+    """
+
+    def __call__(self, request: Request, handler: Handler) -> Deferred[Response]: ...
 
 
 def compose(filters: Sequence[Filter], handler: Handler) -> Handler:
     """One handler out of filters, the outermost first, around ``handler``."""
     for wrap in reversed(filters):
-        handler = _around(wrap, handler)
+        # A partial is called without a frame of its own.
+        handler = partial(wrap, handler=handler)
     return handler
-
-
-def _around(wrap: Filter, handler: Handler) -> Handler:
-    return lambda request: wrap(request, handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -161,6 +162,10 @@ class Client(TwistedProtocol):
 
     def connectionMade(self) -> None:
         self._write = writer(self.transport)
+        if isinstance(self.transport, tcp.Connection):
+            # Endpoints put a protocol between, whose work is done now.
+            transport: Any = self.transport
+            transport.protocol = self
         # Only to hear when more is queued than the peer takes: bounds what oneway calls pile up.
         self.transport.registerProducer(self, True)
         self.transport.setTcpNoDelay(True)
