@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import asdict, evolve
@@ -16,6 +16,7 @@ from .core import worker_pages
 from .net.admin import AdminPages, admin_app
 from .net.http.klein_server import web_site
 from .net.listening import Listening, bind
+from .net.mapping.live import NotKept
 from .net.workers import Page, WorkerCommand, Workers
 from .wiring import CLOSE_WITHIN, check_names, describe_address, endpoints_from, http_limits
 
@@ -88,12 +89,28 @@ class _Supervisor(MultiService):
         def page(name: str, join: Callable[[Any], Page]) -> Callable[[], Deferred[Page]]:
             return lambda: workers.ask(name).addCallback(join)
 
+        def action(name: str) -> Callable[[str], Deferred[Page]]:
+            return lambda about: workers.ask(f"{name} {about}").addCallback(_carried_out)
+
         return AdminPages(
             page("health", worker_pages.health),
             page("ready", worker_pages.ready),
             page("services", worker_pages.services),
             page("routes", worker_pages.first),
+            {name: action(name) for name in ("allow", "rollback")},
         )
+
+
+def _carried_out(answers: Mapping[int, Page | None]) -> Page:
+    """What the workers say that carried an order out; raises NotKept if one did not."""
+    refusals = [
+        answer["error"] if answer else f"worker {pid} said nothing"
+        for pid, answer in answers.items()
+        if not answer or "error" in answer
+    ]
+    if refusals or not answers:
+        raise NotKept("; ".join(dict.fromkeys(refusals)) or "no worker runs")
+    return next(answer for answer in answers.values() if answer)
 
 
 class _AdminPort(Service):

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any, cast
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.protocol import connectionDone
 from twisted.logger import FileLogObserver, ILogObserver, LogEvent, formatEventAsClassicLogText, globalLogBeginner
@@ -31,8 +32,14 @@ class Control(LineReceiver):
         if self._service is None:
             self._serve(message)
         else:
-            page = getattr(self._service.pages, message["page"])()
-            self._say({"id": message["id"], "page": page})
+            self._answer(message["id"], *message["page"].split(" ", 1))
+
+    def _answer(self, number: int, page: str, *name: str) -> None:
+        """A page by its name, or what comes of an order to an action: its name, a blank, and what it is about."""
+        pages = self._service.pages
+        asked = maybeDeferred(pages.actions[page], *name) if name else maybeDeferred(getattr(pages, page))
+        asked.addErrback(lambda failure: {"error": failure.getErrorMessage()})
+        asked.addCallback(lambda answer: self._say({"id": number, "page": answer}))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         stop(self._reactor)
