@@ -281,6 +281,16 @@ def test_a_value_that_is_not_of_its_type_is_left_out_with_a_warning(text: str, m
         assert any(message in str(w) for w in result.warnings)
 
 
+def test_a_set_that_names_an_element_twice_has_it_once() -> None:
+    text = """const i32 N = 2
+    struct P { 1: i32 x }
+    struct S { 1: set<i32> a = [3, N, 2, 3], 2: set<list<i32>> b = [[1], [1]], 3: set<P> c = [{"x": 1}, {"x": 1}] }"""
+    a, b, c = (f.default for f in schema({"a.thrift": text}).structs[TypeName("a.thrift", "S")].fields)
+    assert (a, b) == ((3, 2), ((1,),))
+    assert isinstance(c, tuple)
+    assert len(c) == 1
+
+
 def test_a_default_that_is_not_of_its_type_is_none() -> None:
     result = loaded("struct S { 1: i32 a = 'x', 2: i32 b = 5 }")
     assert [f.default for f in result.schema.structs[TypeName("a.thrift", "S")].fields] == [None, 5]

@@ -108,8 +108,11 @@ class Values:
                 return self._scalar(node, type_, scalar)
             case EnumType():
                 return self._enum(node, type_)
-            case ListType(element=element) | SetType(element=element):
+            case ListType(element=element):
                 return tuple(self.convert(i, element, depth + 1) for i in self._items(node, type_))
+            case SetType(element=element):
+                # What is written twice is in the set once.
+                return tuple(dict.fromkeys(self.convert(i, element, depth + 1) for i in self._items(node, type_)))
             case MapType(key=key, value=value):
                 entries = self._entries(node, type_)
                 return MapValue(
