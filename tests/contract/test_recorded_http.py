@@ -54,6 +54,15 @@ def test_keys_that_nobody_knows_change_nothing(folder, capsys):
     assert report_of(folder, capsys, case) == "1 passed, 0 failed\n"
 
 
+def test_an_answer_without_a_call_does_where_no_call_is_expected(folder, capsys):
+    options = {"method": "OPTIONS", "target": "/ask"}
+    response = {"status_code": 204, "headers": {"Allow": "GET, HEAD, OPTIONS"}}
+    answered = case_of(request=options, expected={"outcome": "ok", "response": response})
+    calling = case_of(request=options, expected={"outcome": "ok", "response": response, "rpc_method": "ask"})
+    refused = case_of(request={"method": "GET", "target": "/ask?n=x"}, expected={"outcome": "ok"})
+    assert report_of(folder, capsys, answered, calling, refused).endswith("\n1 passed, 2 failed\n")
+
+
 @pytest.mark.parametrize(
     "broken",
     [
