@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,20 +112,22 @@ class FolderSource:
             self._timer.cancel()
 
     def reader(self) -> Callable[[], Sequence[Root]]:
-        restless = self._settling.restless
+        restless, known = self._settling.restless, self._texts
 
         def read_all() -> Sequence[Root]:
             texts: dict[str, str] = {}
 
             def read(path: str) -> str:
                 if path not in texts:
-                    texts[path] = self._read(path, restless)
+                    texts[path] = _settled(path, known) if path in restless else read_file(path)
                 return texts[path]
 
             found = set(find_roots(self._paths))
             # One that is being deleted, or replaced, is still there; one that is being made is not yet.
             found |= restless & set(self._roots)
-            found -= {path for path in restless if path not in self._texts}
+            found -= {path for path in restless if path not in known}
+            # What is restless and was not asked for, because its includer is broken, say, may be asked for next.
+            texts |= {path: known[path] for path in restless & known.keys()}
             self._roots, self._texts = tuple(sorted(found)), texts
             return [Root(path, read) for path in self._roots]
 
@@ -138,13 +140,6 @@ class FolderSource:
     def status(self) -> dict[str, Any]:
         how = OFF if self._looks is None else POLL if self._notices is None else INOTIFY
         return {"kind": "folder", "paths": list(self._paths), "watch": how, "files": len(self._roots)}
-
-    def _read(self, path: str, restless: frozenset[str]) -> str:
-        if path not in restless:
-            return read_file(path)
-        if path not in self._texts:
-            raise FileNotFoundError(path)
-        return self._texts[path]
 
     # What happens to files
 
@@ -225,6 +220,13 @@ class FolderSource:
     def _look(self) -> dict[str, Stamp]:
         """Blocks."""
         return stamps({*self._sought, *find_roots(self._paths)})
+
+
+def _settled(path: str, known: Mapping[str, str]) -> str:
+    """The text of a file as it was before somebody began to write it."""
+    if path not in known:
+        raise FileNotFoundError(path)
+    return known[path]
 
 
 def _distinct(folders: Sequence[str]) -> frozenset[str]:

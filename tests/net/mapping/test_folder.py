@@ -1,0 +1,86 @@
+"""What a folder gives to be read, while its files are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from txgateway.core.settling import QUIET
+from txgateway.net.mapping.folder import FolderSource
+
+
+@pytest.fixture
+def folder(tmp_path):
+    changes: list[None] = []
+    source = FolderSource(Clock(), [str(tmp_path)], lambda work: None, lambda: changes.append(None), watch="off")
+    source.start()
+    return source, tmp_path, changes
+
+
+def texts(source: FolderSource) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for root in source.reader()():
+        found[root.path.rpartition("/")[2]] = root.read(root.path)
+    return found
+
+
+def rest(source: Any) -> None:
+    source._reactor.advance(QUIET)
+
+
+def test_a_file_that_is_being_written_is_read_as_it_was_however_often(folder):
+    source, path, changes = folder
+    (path / "a.thrift").write_text("whole")
+    assert texts(source) == {"a.thrift": "whole"}
+    (path / "a.thrift").write_text("ha")
+    source._touched(str(path / "a.thrift"), False)
+    # Other files change meanwhile, so there is more than one load.
+    for _ in range(3):
+        assert texts(source) == {"a.thrift": "whole"}
+    # Some of which may not even ask for it.
+    source.reader()()
+    assert texts(source) == {"a.thrift": "whole"}
+    (path / "a.thrift").write_text("half and half")
+    rest(source)
+    assert len(changes) == 1
+    assert texts(source) == {"a.thrift": "half and half"}
+
+
+def test_a_new_file_is_not_there_before_it_rests(folder):
+    source, path, _ = folder
+    (path / "a.thrift").write_text("ha")
+    source._touched(str(path / "a.thrift"), False)
+    assert texts(source) == {}
+    rest(source)
+    assert texts(source) == {"a.thrift": "ha"}
+
+
+def test_a_deleted_file_is_there_until_it_is_certain(folder):
+    source, path, _ = folder
+    (path / "a.thrift").write_text("whole")
+    texts(source)
+    (path / "a.thrift").unlink()
+    source._touched(str(path / "a.thrift"), False)
+    assert texts(source) == {"a.thrift": "whole"}
+    rest(source)
+    assert texts(source) == {}
+
+
+def test_what_editors_leave_is_no_change(folder):
+    source, path, changes = folder
+    for name in (".a.thrift.swp", "a.thrift~", "#a.thrift#", "4913", "notes.txt"):
+        source._touched(str(path / name), False)
+    rest(source)
+    assert not changes
+    source._touched(str(path / "..data"), False)
+    rest(source)
+    assert len(changes) == 1
+
+
+def test_a_folder_that_is_gone_is_an_error_and_no_empty_folder(folder, tmp_path):
+    source, path, _ = folder
+    path.rmdir()
+    with pytest.raises(FileNotFoundError):
+        texts(source)
