@@ -472,6 +472,8 @@ ARITY = Mapped.of(
         Ack must(1: required string s) (api.post="/must")
         Ack two(1: i32 a, 2: i32 b) (api.get="/two")
         Ack preset(1: i32 a = 5) (api.get="/preset")
+        Ack whole(1: binary b (api.raw_body="true")) (api.post="/whole")
+        Ack asked(1: string s (api.query="s")) (api.post="/asked")
     }}"""
 )
 
@@ -489,6 +491,10 @@ ARITY = Mapped.of(
         (("GET", "/placed/5"), {"1:i32": 5}),
         (("GET", "/two?a=1&b=2"), {"1:i32": 1}),
         (("GET", "/preset"), {"1:i32": 5}),
+        (("POST", "/whole", {"content-type": "text/plain"}, "hi"), {"1:string": "hi"}),
+        (("POST", "/whole", JSON, "{"), {"1:string": "{"}),
+        (("POST", "/asked?s=x", {"content-type": "text/plain"}, "hi"), {"1:string": "x"}),
+        (("POST", "/asked?s=x", {"content-type": "multipart/form-data"}, "hi"), {"1:string": "x"}),
     ],
 )
 def test_an_argument_need_be_no_struct(request_, wanted):

@@ -79,14 +79,18 @@ def _bind_value(argument: Argument, readers: JsonReaders) -> Bind:
     optional = evolve(field, requiredness=Requiredness.OPTIONAL)
     fill = _filler(argument.attribute, optional, readers, sources or [Plain(field.name)], keys=())
     read_whole = None if sources else named(readers.field(field), field.name)
+    takes_form = _is_of_body(field)
+    takes_any = not takes_form or any(source.of_body and source.whole for source in sources)
 
     def bind(request: Request, path: PathParameters) -> ThriftStruct:
         inputs = Inputs(request, path)
         made = argument.cls.__new__(argument.cls)
         try:
             if read_whole is None or inputs.kind is not BodyKind.JSON:
-                inputs.refuse_other()
-                inputs.read_form()
+                if not takes_any:
+                    inputs.refuse_other()
+                if takes_form:
+                    inputs.read_form()
                 fill(inputs, made)
             elif (value := parse_json(request.body)) is not None:
                 setattr(made, argument.attribute, read_whole(value, ARGUMENT_DEPTH))
