@@ -166,6 +166,13 @@ def test_null_as_the_text_of_a_source_is_no_value(server):
     assert gathered.refused("POST", "/ask?rows=[null]")["field"] == "rows[0]"
 
 
+def test_half_a_pair_of_surrogates_is_replaced_in_the_text_of_a_source_as_in_a_body(server):
+    gathered = door(GATHERED, server)
+    assert gathered.sent("POST", r'/ask?rows=[]&counts={"\ud800":1}')["1:struct"]["3:map<string,i32>"] == [
+        ["\ufffd", 1]
+    ]
+
+
 def test_an_annotation_without_a_key_means_the_name_of_the_field(server):
     named = door(
         f"""{ACK}

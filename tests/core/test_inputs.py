@@ -143,6 +143,11 @@ def test_broken_json_is_refused_in_our_own_words(body):
         parse_json(body)
 
 
+def test_a_number_that_no_double_holds_is_told_apart_from_what_is_no_json():
+    with pytest.raises(BadRequest, match=r"The body has too large a number \(line 1, column 6\)"):
+        parse_json(b'{"a":1e999}')
+
+
 def test_the_last_of_equal_keys_counts():
     assert parse_json(b'{"a": 1, "a": 2}') == {"a": 2}
 

@@ -172,12 +172,22 @@ def parse_multipart(body: bytes, content_type: str) -> Pairs:
 def parse_json(body: bytes) -> Any:
     """A JSON value; the last of several equal keys counts. Raises BadRequest naming the place."""
     try:
-        return orjson.loads(body)
+        return load_json(body)
     except orjson.JSONDecodeError as error:
-        mended = _without_lone_surrogates(body)
-        if mended != body:
-            return parse_json(mended)
-        raise BadRequest(f"The body is not valid JSON (line {error.lineno}, column {error.colno})") from None
+        # Such a number is valid JSON, but orjson reads none that a double cannot hold.
+        what = "The body has too large a number" if "infinity" in error.msg else "The body is not valid JSON"
+        raise BadRequest(f"{what} (line {error.lineno}, column {error.colno})") from None
+
+
+def load_json(text: bytes) -> Any:
+    """A JSON value. Raises orjson.JSONDecodeError."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        mended = _without_lone_surrogates(text)
+        if mended == text:
+            raise
+        return orjson.loads(mended)
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:

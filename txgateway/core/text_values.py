@@ -10,6 +10,7 @@ import orjson
 from .annotations import Source
 from .codec.json_to_thrift import Reader, hashable
 from .descriptor import ListType, Scalar, ScalarType, SetType, Type
+from .inputs import load_json
 from .misfit import Misfit, text
 from .text import TextReader, scalar_reader, takes_empty
 
@@ -96,7 +97,7 @@ def _json_text(json: Callable[[bytes], Any]) -> Texts:
 def _json(reader: Reader, depth: int) -> Callable[[bytes], Any]:
     def value(found: bytes) -> Any:
         try:
-            parsed = orjson.loads(found)
+            parsed = load_json(found)
         except orjson.JSONDecodeError:
             raise Misfit("JSON text", text(found)) from None
         # As for any field in a JSON body, null is the absence of a value.
