@@ -25,10 +25,10 @@ service Shop {
 """
 
 
-def compiled(text: str = IDL, policies: Policies = Policies(), observed: ObservedRules | None = None):
+def compiled(text: str = IDL, policies: Policies | None = None, observed: ObservedRules | None = None):
     schema = load("shop.thrift", {"shop.thrift": text}.__getitem__).schema
     surroundings = Surroundings(observed=observed.count) if observed else Surroundings()
-    mapping, _ = join([compile_service("shop", schema, MappingSettings(policies=policies), surroundings)])
+    mapping, _ = join([compile_service("shop", schema, MappingSettings(policies=policies or Policies()), surroundings)])
     return mapping
 
 
@@ -88,5 +88,5 @@ def test_a_method_says_it_against_its_service():
 
 
 def test_a_mode_that_there_is_not_refuses_the_idl():
-    with pytest.raises(IdlError, match="tgw.validate: expected one of first, all, observe, got 'some'"):
+    with pytest.raises(IdlError, match=r"tgw\.validate: expected one of first, all, observe, got 'some'"):
         compiled(IDL.replace('"observe"', '"some"'))
