@@ -144,6 +144,8 @@ class Adopting:
     def _adopt(self, factory: Any) -> Any:
         with socket.socket(fileno=os.dup(self._descriptor)) as known:
             family = known.family
+            # All workers are told of a connection, and one gets it: the others must not wait for the next.
+            known.setblocking(False)
         if family == socket.AF_UNIX:
             port = _NamelessPort._fromListeningDescriptor(self._reactor, self._descriptor, factory)
             port.port = port._bindPath = "\0"
