@@ -202,8 +202,10 @@ def _values(
             return texts()
         case EnumType():
             return st.integers(-(2**31), 2**31 - 1)
-        case ListType(element=element) | SetType(element=element):
+        case ListType(element=element):
             return st.lists(inner(element), max_size=size).map(tuple)
+        case SetType(element=element):
+            return st.lists(inner(element), max_size=size, unique=True).map(tuple)
         case MapType(key=key, value=value):
             return st.lists(st.tuples(inner(key), inner(value)), max_size=size).map(lambda e: MapValue(tuple(e)))
         case StructType(name=name):
