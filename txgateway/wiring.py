@@ -45,6 +45,7 @@ from .net.admin import AdminPages, admin_app
 from .net.etcd_client import Access, EtcdClient
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
+from .net.listening import Roomy
 from .net.mapping.background import Background, Heap
 from .net.mapping.etcd import EtcdSource
 from .net.mapping.folder import WATCHES, FolderSource
@@ -512,7 +513,7 @@ def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> Registry | None
 
 def endpoints_from(setting: str, texts: tuple[str, ...], reactor: Any) -> list[Any]:
     try:
-        return [serverFromString(reactor, text) for text in texts]
+        return [serverFromString(Roomy(reactor), text) for text in texts]
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ConfigError(f"{setting}: {', '.join(texts)}: not a Twisted endpoint string ({error})") from None
 

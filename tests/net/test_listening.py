@@ -9,11 +9,12 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString, connectProtocol
+from twisted.internet.endpoints import clientFromString, connectProtocol, serverFromString
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactor
 from twisted.python.systemd import ListenFDs
 
-from txgateway.net.listening import Adopted, bind
+from txgateway.net.listening import BACKLOG, Adopted, Roomy, bind
 
 
 class Hello(Protocol):
@@ -79,3 +80,19 @@ def test_a_socket_that_nobody_serves_any_more_is_taken_over(tmp_path):
     with pytest.raises(OSError, match="in use"):
         bind(reactor, [f"unix:{path}"])
     listening.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "room"),
+    [
+        ("tcp:8080", BACKLOG),
+        ("tcp:8080:backlog=5000", 5000),
+        ("unix:/run/x", BACKLOG),
+        ("unix:/run/x:backlog=5000", 5000),
+    ],
+)
+def test_there_is_room_for_clients_that_all_come_at_once(text, room):
+    memory = MemoryReactor()
+    serverFromString(Roomy(memory), text).listen(Factory())
+    listening = memory.unixServers if text.startswith("unix") else memory.tcpServers
+    assert [asked[2] for asked in listening] == [room]

@@ -22,7 +22,8 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-# Connections that wait to be accepted while every worker is busy.
+# Connections that wait to be accepted while the reactor, or every worker, is busy. Twisted's 50
+# are too few for clients that all begin at once: who finds no room tries again after a second.
 BACKLOG = 1024
 
 
@@ -62,6 +63,22 @@ def bind(reactor: Any, texts: Iterable[str]) -> list[Listening]:
             failures[0].raiseException()
         bound += [Listening(text, each) for each in binding.sockets]
     return bound
+
+
+class Roomy:
+    """In place of a reactor: whatever listens has room for so many connections, if not for more."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = BACKLOG, interface: str = "") -> Any:
+        return self._reactor.listenTCP(port, factory, max(backlog, BACKLOG), interface)
+
+    def listenUNIX(self, address: str, factory: Any, backlog: int = BACKLOG, **more: Any) -> Any:
+        return self._reactor.listenUNIX(address, factory, max(backlog, BACKLOG), **more)
 
 
 class _Bound:

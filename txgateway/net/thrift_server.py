@@ -51,6 +51,7 @@ from ..core.linker import load
 from ..core.serving import Dispatcher, Interface, Invocation, Refusal, farewell, refusal_of
 from ..core.skew import IDL_TAG
 from .alarm import NEVER, Alarm
+from .listening import Roomy
 from .registry import Announcement, Registry
 from .writing import Write, writer
 
@@ -475,7 +476,7 @@ class ThriftService(Service):
     def startService(self) -> None:
         """Raises what the endpoint raises, such as CannotListenError, if it says so at once."""
         super().startService()
-        endpoint: Any = serverFromString(self._reactor, self._listen)
+        endpoint: Any = serverFromString(Roomy(self._reactor), self._listen)
         failures: list[Failure] = []
         endpoint.listen(self.server).addCallbacks(self._listens, failures.append)
         if failures:
