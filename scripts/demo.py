@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -69,13 +70,13 @@ def gateway(port: int, admin_port: int, etcd: str) -> list[str]:
     return [*TWISTD, "tgw", "--idl", str(ROOT / "idl"), "--etcd", etcd, "--listen", listen, "--admin", admin]
 
 
-def services_page(admin_port: int) -> bytes:
-    """The admin port's list of services and instances; empty while nobody answers there."""
+def books_found(admin_port: int) -> int:
+    """How many Book services the gateway knows; none while nobody answers at its admin port."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/services", timeout=5) as answer:
-            return answer.read()
+            return len(json.load(answer)["services"].get("book", []))
     except OSError:
-        return b""
+        return 0
 
 
 def wait_until_ready(parts: list[Part], admin_port: int) -> None:
@@ -84,7 +85,7 @@ def wait_until_ready(parts: list[Part], admin_port: int) -> None:
     while time.monotonic() < deadline:
         for part in parts:
             part.check()
-        if services_page(admin_port).count(b'"address"') == 2:
+        if books_found(admin_port) == 2:
             return
         time.sleep(0.1)
     raise SystemExit(f"not ready within {START_WITHIN} seconds; the logs are in {parts[0].log.parent}")
@@ -132,7 +133,9 @@ def main() -> None:
     options = parser.parse_args()
     refuse_taken(options.port, "--port")
     refuse_taken(options.admin_port, "--admin-port")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a shell started this in the background, and so lets it ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     logs = Path(tempfile.mkdtemp(prefix="txgateway-demo-"))
     with contextlib.suppress(KeyboardInterrupt), running(options.port, options.admin_port, logs) as parts:
         print(what_to_try(options.port, options.admin_port, logs), flush=True)

@@ -64,7 +64,7 @@ class Service:
         self.factory.respond = respond
 
     async def listen(self) -> int:
-        self.port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(self.factory)
+        self.port = await TCP4ServerEndpoint(reactor, 0, backlog=1024, interface="127.0.0.1").listen(self.factory)
         return self.port.getHost().port
 
     async def close(self) -> None:
