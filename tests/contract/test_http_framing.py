@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 
-from tests.contract.test_http_server import WITHIN, Server, make, parts, server  # noqa: F401  (fixtures)
+from tests.contract.http_server import WITHIN, Server, parts
 from txgateway.core.message import Response
 from txgateway.net.http import HttpLimits
 
@@ -127,7 +127,7 @@ DOUBTFUL = {
 
 @pytest.mark.parametrize("how", DOUBTFUL)
 @pytest_twisted.ensureDeferred
-async def test_what_leaves_a_doubt_is_400_and_the_connection_ends(server, how):  # noqa: F811
+async def test_what_leaves_a_doubt_is_400_and_the_connection_ends(server, how):
     status, headers, _ = parts(await server.send(DOUBTFUL[how] + SMUGGLED))
     assert status == 400
     assert headers[b"connection"] == b"close"
@@ -137,7 +137,7 @@ async def test_what_leaves_a_doubt_is_400_and_the_connection_ends(server, how): 
 
 @pytest.mark.parametrize("how", DOUBTFUL)
 @pytest_twisted.ensureDeferred
-async def test_the_request_before_it_is_answered_and_nothing_else_runs(server, how):  # noqa: F811
+async def test_the_request_before_it_is_answered_and_nothing_else_runs(server, how):
     received = await server.send(b"GET /first HTTP/1.1\r\nHost: gw\r\n\r\n" + DOUBTFUL[how] + SMUGGLED)
     assert parts(received)[0] in (200, 400)
     assert {request.path for request in server.requests} <= {b"/first"}
@@ -168,7 +168,7 @@ CLOSING = b"GET /last HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
 
 @pytest.mark.parametrize("how", SOUND)
 @pytest_twisted.ensureDeferred
-async def test_a_sound_request_ends_where_it_says(server, how):  # noqa: F811
+async def test_a_sound_request_ends_where_it_says(server, how):
     data, body = SOUND[how]
     received = await server.send(data + CLOSING)
     assert received.count(b"HTTP/1.1 200 OK") == 2
@@ -177,7 +177,7 @@ async def test_a_sound_request_ends_where_it_says(server, how):  # noqa: F811
 
 @pytest.mark.parametrize("how", ["chunks", "a length", "trailers", "an extension"])
 @pytest_twisted.ensureDeferred
-async def test_a_request_may_come_in_pieces(server, how):  # noqa: F811
+async def test_a_request_may_come_in_pieces(server, how):
     data, body = SOUND[how]
     connection = await server.connect()
     connection.transport.setTcpNoDelay(True)
@@ -190,7 +190,7 @@ async def test_a_request_may_come_in_pieces(server, how):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
-async def test_another_version_is_not_spoken(server):  # noqa: F811
+async def test_another_version_is_not_spoken(server):
     status, _, _ = parts(await server.send(b"GET /book HTTP/2.0\r\nHost: gw\r\n\r\n"))
     assert (status, server.requests) == (505, [])
 
@@ -209,8 +209,8 @@ async def test_another_version_is_not_spoken(server):  # noqa: F811
     ids=["line", "endless line", "bytes", "endless bytes", "count", "endless count", "trailers"],
 )
 @pytest_twisted.ensureDeferred
-async def test_a_head_over_the_limits_is_refused(make, data, status):  # noqa: F811
-    server = Server(make, HttpLimits(request_line=900, headers=10, header_bytes=1500))  # noqa: F811
+async def test_a_head_over_the_limits_is_refused(make, data, status):
+    server = Server(make, HttpLimits(request_line=900, headers=10, header_bytes=1500))
     await server.server.listen([serverFromString(reactor, "tcp:0:interface=127.0.0.1")])
     got, headers, _ = parts(await server.send(data))
     await server.server.stop_listening()
@@ -223,8 +223,8 @@ async def test_a_head_over_the_limits_is_refused(make, data, status):  # noqa: F
     ids=["line", "headers", "body", "chunk"],
 )
 @pytest_twisted.ensureDeferred
-async def test_a_request_that_does_not_go_on_is_408(make, data):  # noqa: F811
-    server = Server(make, HttpLimits(header_time=0.1, body_time=0.1))  # noqa: F811
+async def test_a_request_that_does_not_go_on_is_408(make, data):
+    server = Server(make, HttpLimits(header_time=0.1, body_time=0.1))
     await server.server.listen([serverFromString(reactor, "tcp:0:interface=127.0.0.1")])
     status, headers, _ = parts(await server.send(data))
     await server.server.stop_listening()
@@ -232,7 +232,7 @@ async def test_a_request_that_does_not_go_on_is_408(make, data):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_that_asks_first_is_told_to_go_on(server):  # noqa: F811
+async def test_a_client_that_asks_first_is_told_to_go_on(server):
     connection = await server.connect()
     connection.transport.write(POST + b"Expect: 100-Continue\r\nConnection: close\r\nContent-Length: 5\r\n\r\n")
     while not connection.received.endswith(b"\r\n\r\n"):
@@ -245,13 +245,13 @@ async def test_a_client_that_asks_first_is_told_to_go_on(server):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_client_that_asks_for_too_much_is_refused_at_once(server):  # noqa: F811
+async def test_a_client_that_asks_for_too_much_is_refused_at_once(server):
     received = await server.send(POST + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n")
     assert parts(received)[0] == 413
 
 
 @pytest_twisted.ensureDeferred
-async def test_http_1_0_gets_one_answer_and_the_end(server):  # noqa: F811
+async def test_http_1_0_gets_one_answer_and_the_end(server):
     status, _, body = parts(await server.send(b"GET /book HTTP/1.0\r\n\r\n" + SMUGGLED))
     assert (status, body) == (200, b"fine")
     assert [request.path for request in server.requests] == [b"/book"]
@@ -259,14 +259,14 @@ async def test_http_1_0_gets_one_answer_and_the_end(server):  # noqa: F811
 
 @pytest.mark.parametrize("word", [b"close", b"Close", b"x, close", b"close, x", b"keep-alive,close"])
 @pytest_twisted.ensureDeferred
-async def test_nothing_runs_behind_a_request_that_closes(server, word):  # noqa: F811
+async def test_nothing_runs_behind_a_request_that_closes(server, word):
     raw = await server.send(b"GET /book HTTP/1.1\r\nHost: gw\r\nConnection: %s\r\n\r\n" % word + SMUGGLED)
     assert parts(raw)[1][b"connection"] == b"close"
     assert [request.path for request in server.requests] == [b"/book"]
 
 
 @pytest_twisted.ensureDeferred
-async def test_no_other_protocol_is_gone_over_to(server):  # noqa: F811
+async def test_no_other_protocol_is_gone_over_to(server):
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
     received = await server.send(b"GET /book HTTP/1.1\r\nHost: gw\r\n" + upgrade + b"\r\n" + CLOSING)
     assert received.count(b"HTTP/1.1 200 OK") == 2
@@ -274,7 +274,7 @@ async def test_no_other_protocol_is_gone_over_to(server):  # noqa: F811
 
 
 @pytest_twisted.ensureDeferred
-async def test_requests_without_end_wait_outside(server):  # noqa: F811
+async def test_requests_without_end_wait_outside(server):
     """The first is slow, and 20,000 more come on the same connection: reading pauses, and all are served after."""
     first, begun, count = Deferred(), Deferred(), 20_000
 

@@ -13,7 +13,7 @@ from twisted.internet.defer import succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol, serverFromString
 from twisted.internet.task import deferLater
 
-from tests.contract.test_http_server import Collect
+from tests.contract.http_server import Collect
 from tests.net.http.test_httptools_server import GET, Bench
 from txgateway.core.message import Response
 from txgateway.net.http import HttpLimits, PublicHandlers
