@@ -197,7 +197,7 @@ def test_no_request_fails_while_files_change_and_break(tmp_path, server):
             town.sees(lambda: f"/other4/r{all_ - 1}" in town.routes())
             load.wait_for(20)
         assert load.failed == {}
-        assert town.gateway.admin("/routes")["mapping"]["reloads"] > all_
+        assert town.gateway.admin("/routes")["mapping"]["generation"] > all_
         assert not town.gateway.tracebacks
     finally:
         town.close()

@@ -125,7 +125,7 @@ def test_a_load_that_changes_nothing_swaps_nothing():
     town.live.changed("files")
     town.background.work()
     assert len(town.served) == 1
-    assert town.live.reloads == 1
+    assert (town.live.generation, town.live.reloads["unchanged"]) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,21 @@ def test_a_failed_load_keeps_what_is_served(error, trouble):
     town.live.changed("files")
     town.background.work()
     assert (town.routes(), town.live.trouble) == (["/two"], "")
+
+
+def test_every_load_is_counted_by_what_came_of_it():
+    town = Town()
+    for path in ("two", '"', "three"):
+        town.write(path)
+        town.background.work()
+        assert town.live.kept == (("s",) if path == '"' else ())
+    town.live.changed("files")
+    town.background.work()
+    town.files.error = OSError(2, "No such file or directory", "/idl")
+    town.live.changed("files")
+    town.background.work()
+    assert town.live.generation == 3
+    assert town.live.reloads == {"served": 2, "unchanged": 1, "broken": 1, "failed": 1}
 
 
 def test_after_the_stop_nothing_is_served_any_more():

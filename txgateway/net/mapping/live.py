@@ -20,6 +20,10 @@ log = Logger()
 
 START, ROLLBACK, ALLOWED = "start", "rollback", "allowed"
 
+# What comes of a load: another mapping is served, the same goes on, something in the files is wrong
+# (what is not served as they have it, is kept), or they could not be read at all.
+SERVED, UNCHANGED, BROKEN, FAILED = "served", "unchanged", "broken", "failed"
+
 
 class NotKept(Exception):
     """There is no such version, or change, to go to; the text says what there is."""
@@ -33,6 +37,8 @@ class LiveMapping:
     :param wall_clock: gives the time in seconds since 1970.
     :ivar loaded: the outcome of the last load.
     :ivar trouble: why the sources cannot be read just now, if so.
+    :ivar generation: how many mappings have been served, the first one among them.
+    :ivar reloads: how many loads came out how, the first one not among them.
     """
 
     def __init__(
@@ -49,8 +55,8 @@ class LiveMapping:
         self.loaded = LoadedMapping()
         self.history = history
         self.trouble = ""
-        self.reloads = 0
-        self.failures = 0
+        self.generation = 0
+        self.reloads = dict.fromkeys((SERVED, UNCHANGED, BROKEN, FAILED), 0)
         self._background = background
         self._heap = heap
         self._sources = sources
@@ -115,9 +121,14 @@ class LiveMapping:
 
     def _back(self, loaded: LoadedMapping, offered: str) -> str:
         self._rolled_back = None
-        self._take(loaded, ROLLBACK)
+        self._count(self._take(loaded, ROLLBACK))
         self._rolled_back = offered
         return loaded.digest
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Services that are served in an earlier version, since the present one cannot be."""
+        return self.loaded.kept
 
     # Loads
 
@@ -127,7 +138,7 @@ class LiveMapping:
             self._wanted.clear()
             readers = self._readers()
             loading = self._run(lambda: self._load(readers, self._gate.judge))
-            loading.addCallback(self._take, why).addErrback(self._failed)
+            loading.addCallback(self._take, why).addErrback(self._failed).addCallback(self._count)
 
     def _readers(self) -> list[Callable[[], Sequence[Root]]]:
         return [source.reader() for source in self._sources]
@@ -152,34 +163,40 @@ class LiveMapping:
             self._heap.resume()
         self._next()
 
-    def _take(self, loaded: LoadedMapping, why: str) -> None:
+    def _count(self, outcome: str) -> None:
+        self.reloads[outcome] += 1
+
+    def _take(self, loaded: LoadedMapping, why: str) -> str:
+        """What came of it."""
         if self._stopped:
-            return
+            return UNCHANGED
         self.trouble = ""
         if self._rolled_back is not None and loaded.offered == self._rolled_back:
-            return
+            return UNCHANGED
         for source in self._sources:
             source.loaded(loaded)
         self._rolled_back = None
         before, self.loaded = self.loaded, loaded
         self._loader.served(loaded)
         self._complain(loaded)
-        if loaded.digest != before.digest:
-            self.reloads += 1
+        is_new = loaded.digest != before.digest
+        if is_new:
+            self.generation += 1
             self._serve(loaded)
             self.history.add(Version.of(loaded, self._wall_clock(), why))
             self._tell(before, loaded, why)
+        return BROKEN if loaded.errors else SERVED if is_new else UNCHANGED
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure) -> str:
         """Whatever went wrong, what is served goes on being served."""
-        self.failures += 1
         error = failure.value
         if isinstance(error, OSError):
             self.trouble = f"{error.filename or 'the sources'}: {error.strerror or 'cannot be read'}"
             log.error("mapping: {why}; serving what is known", why=self.trouble)
-            return
+            return FAILED
         self.trouble = "the last load failed by a fault of the gateway itself; the log has more"
         log.failure("mapping: a load failed by itself", failure)
+        return FAILED
 
     # What is told
 
@@ -190,7 +207,6 @@ class LiveMapping:
                 level = log.error if diagnostic in loaded.errors else log.warn
                 level("{diagnostic}", diagnostic=str(diagnostic))
         self._complained = frozenset(loaded.diagnostics)
-        self.failures += bool(loaded.errors)
 
     def _tell(self, before: LoadedMapping, loaded: LoadedMapping, why: str) -> None:
         old, new = before.services, loaded.services
@@ -218,8 +234,8 @@ class LiveMapping:
             "errors": [str(error) for error in self.loaded.errors],
             "kept": sorted(self.loaded.kept),
             "overridden": dict(self.loaded.overridden),
-            "reloads": self.reloads,
-            "failures": self.failures,
+            "generation": self.generation,
+            "reloads": dict(self.reloads),
             "sources": [source.status() for source in self._sources],
             "refused": [
                 {"service": each.service, "fingerprint": each.fingerprint, "breaking": list(each.breaking)}
