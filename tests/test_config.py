@@ -27,20 +27,65 @@ def test_what_is_merged_later_wins():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[htp]\n", "tgw.toml: [htp]: no such table"),
-        ("http = 3\n", "tgw.toml: http: expected a table"),
-        ("[http]\nmaxbody = 3\n", "tgw.toml: http.maxbody: no such setting"),
-        ("[http]\nmax_body = -1\n", "tgw.toml: http.max_body: expected a whole number of bytes"),
-        ("[http]\nmax_body = true\n", "tgw.toml: http.max_body: expected a whole number of bytes"),
-        ("[http]\naccess_log = 1\n", "tgw.toml: http.access_log: expected true or false"),
-        ('[upstream]\ndeadline = "soon"\n', "tgw.toml: upstream.deadline: expected seconds"),
-        ("[upstream]\ndeadline = nan\n", "tgw.toml: upstream.deadline: expected seconds"),
-        ("[mapping]\nidl = [1]\n", "tgw.toml: mapping.idl: expected text or a list of texts"),
-        ("[upstream]\nbalancer = 1\n", "tgw.toml: upstream.balancer: expected text"),
-        ("[http\n", "tgw.toml: "),
+        ("[htp]", "1: [htp]: no such table; did you mean http?"),
+        ("[x]", "1: [x]: no such table; there are http, mapping, "),
+        ("http = 3", "1: http: expected a table"),
+        ("[http]\nmaxbody = 3", "2: http.maxbody: no such setting; did you mean max_body?"),
+        ("[http]\n\nretries = 3", "3: http.retries: no such setting; there is one in [policy]"),
+        ("[http]\nx = 3", "2: http.x: no such setting; there are listen, admin, "),
+        ("[http]\nmax_body = -1", "2: http.max_body: expected a whole number of bytes from 0 to 1073741824, got -1"),
+        (
+            "[http]\nmax_body = true",
+            "2: http.max_body: expected a whole number of bytes from 0 to 1073741824, got true",
+        ),
+        ("[http]\naccess_log = 1", "2: http.access_log: expected true or false, got 1"),
+        ('[upstream]\ndeadline = "soon"', '2: upstream.deadline: expected seconds from 0.001 to 3600, got "soon"'),
+        ("[upstream]\ndeadline = nan", "2: upstream.deadline: expected seconds from 0.001 to 3600, got nan"),
+        ("[mapping]\nidl = [1]", "2: mapping.idl: expected text or a list of texts, got [1]"),
+        ("[upstream]\nbalancer = 1", "2: upstream.balancer: expected text, got 1"),
+        ('[upstream]\nbalancer = "none"', '2: upstream.balancer: no "none"; there are alias, ewma'),
+        ('[upstream]\nprotocol = "json"', '2: upstream.protocol: no "json"; there are binary, compact'),
+        ('[policy]\nretry_on = ["closed", "rain"]', '2: policy.retry_on: no "rain"; there are unavailable, '),
+        ("[http", "1: no TOML: Expected ']' at the end of a table declaration"),
+        ("[http]\nlisten =\n\n", "2:9: no TOML: Invalid value"),
     ],
 )
-def test_a_wrong_setting_is_named(text, says):
+def test_a_wrong_setting_is_named_with_its_place(text, says):
     with pytest.raises(ConfigError) as caught:
         read_settings(text, "tgw.toml")
-    assert str(caught.value).startswith(says)
+    assert str(caught.value).startswith(f"tgw.toml:{says}")
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    toml = '[htp]\n[http]\nmax_body = 1\nidle_timeout = 0\n[upstream]\nbalancer = "x"\n'
+    with pytest.raises(ConfigError) as caught:
+        read_settings(toml, "tgw.toml")
+    assert [each.partition(": ")[0] for each in caught.value.complaints] == ["tgw.toml:1", "tgw.toml:4", "tgw.toml:6"]
+
+
+def test_a_secret_stands_in_a_file_or_in_the_environment(tmp_path, monkeypatch):
+    file = tmp_path / "password"
+    file.write_text("of a file\n")
+    monkeypatch.setenv("TGW_TEST_PASSWORD", "of the environment")
+
+    def password(toml: str) -> str:
+        return read_settings(f"[discovery]\npassword = {toml}\n", "tgw.toml").discovery.password
+
+    assert password('"here"') == "here"
+    assert password(f'{{ file = "{file}" }}') == "of a file"
+    assert password('{ env = "TGW_TEST_PASSWORD" }') == "of the environment"
+    for toml, says in [
+        (f'{{ file = "{tmp_path}/none" }}', "none: No such file"),
+        ('{ env = "TGW_TEST_NONE" }', "there is no TGW_TEST_NONE in the environment"),
+        ('{ env = "PATH", file = "x" }', "expected text, "),
+        ("31337", "expected text, "),
+    ]:
+        with pytest.raises(ConfigError, match=f"discovery.password: .*{says}") as caught:
+            password(toml)
+        assert "31337" not in str(caught.value)
+
+
+def test_a_secret_is_not_shown():
+    settings = merge(Settings(), {"discovery": {"user": "anna", "password": "hunter2"}})
+    assert "anna" in repr(settings)
+    assert "hunter2" not in repr(settings)

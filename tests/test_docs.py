@@ -12,21 +12,14 @@ from txgateway.core.annotations.known import KNOWN
 from txgateway.core.balancing import balancers
 from txgateway.core.mapping import compile_service
 from txgateway.core.policy import POLICIES, Choice
+from txgateway.core.setting import spelled
 
 ROOT = Path(__file__).parent.parent
 
 
-def toml(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(toml, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
 def test_the_configuration_page_lists_every_setting():
     rows = {
-        f"| `{setting.name}` | `{toml(setting.default)}` | {setting.metadata['doc']} |"
+        f"| `{setting.name}` | `{spelled(setting.default)}` | {setting.metadata['meaning']} |"
         for table in fields(Settings)
         for setting in fields(type(table.default))
     }

@@ -12,7 +12,7 @@ from .core.framing import framings
 from .core.health.breaker import Breaker, BreakerSettings
 from .core.health.ejection import EjectionSettings
 from .core.health.standing import Governance
-from .core.policy import MODES, REASONS, Choice, Policies, Policy, PolicyError
+from .core.policy import Choice, Policies, Policy, PolicyError
 from .core.retrying import Budget
 from .net.checks import Checks, answers, connects
 from .net.upstream import Send, Upstream
@@ -50,9 +50,6 @@ def sender(upstream: Upstream, policy: Policy, settings: Settings, reactor: Any)
 def policies_from(settings: Settings) -> Policies:
     """What gives each method its policy; raises ConfigError."""
     policy = settings.policy
-    for reason in policy.retry_on:
-        _one_of("policy.retry_on", reason, REASONS)
-    _one_of("policy.validate", policy.validate, MODES)
     defaults = Policy(
         choice=Choice(settings.upstream.balancer),
         timeout=policy.timeout,
@@ -65,7 +62,7 @@ def policies_from(settings: Settings) -> Policies:
         known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers), frozenset(framings))
         return known.checked(policy.methods)
     except PolicyError as error:
-        raise ConfigError(f"policy.methods: {error}") from None
+        raise ConfigError(f"policy.methods.{error}") from None
 
 
 def governance_from(settings: Settings) -> Governance:
@@ -105,8 +102,3 @@ def checks_of(upstream: Upstream, settings: Settings, reactor: Any) -> Checks | 
 
 def _breaker(settings: config.BreakerSettings) -> BreakerSettings:
     return BreakerSettings(settings.error_rate, settings.min_calls)
-
-
-def _one_of(setting: str, name: str, names: tuple[str, ...]) -> None:
-    if name not in names:
-        raise ConfigError(f"{setting}: no {name!r}; there are {', '.join(names)}")

@@ -18,7 +18,7 @@ from .net.http.klein_server import web_site
 from .net.listening import Listening, bind
 from .net.mapping.live import NotKept
 from .net.workers import Page, WorkerCommand, Workers
-from .wiring import CLOSE_WITHIN, check_names, describe_address, endpoints_from, http_limits
+from .wiring import CLOSE_WITHIN, describe_address, endpoints_from, http_limits
 
 log = Logger()
 
@@ -29,9 +29,7 @@ def build_workers(read_settings: Callable[[], Settings], reactor: Any) -> MultiS
     :param read_settings: is asked again for each new worker, so that replacing them all
         takes over a changed file; raises ConfigError.
     """
-    settings = read_settings()
-    check_names(settings)
-    return _Supervisor(_Known(settings, read_settings), reactor)
+    return _Supervisor(_Known(read_settings(), read_settings), reactor)
 
 
 class _Known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,14 +25,13 @@ from .core.baggage import Baggage, compile_baggage
 from .core.balancing import balancers
 from .core.dialect import Dialect, dialect_of
 from .core.enforcement import ObservedRules
-from .core.extension import Extensions
 from .core.framing import framings
-from .core.gate import POLICIES, Gate
+from .core.gate import Gate
 from .core.history import History
 from .core.instances import Instance, Instances
 from .core.loading import LoadedMapping, Loader
 from .core.mapping import MappedService, MappingSettings
-from .core.policy import PROTOCOLS, Policy
+from .core.policy import Policy
 from .core.skew import Skew, Verdict
 from .filters import Filter, compose
 from .filters.access_log import AccessLog
@@ -48,7 +47,7 @@ from .net.http.klein_server import web_site
 from .net.listening import Roomy
 from .net.mapping.background import Background, Heap
 from .net.mapping.etcd import EtcdSource
-from .net.mapping.folder import WATCHES, FolderSource
+from .net.mapping.folder import FolderSource
 from .net.mapping.live import LiveMapping
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
@@ -70,19 +69,14 @@ def build_gateway(settings: Settings, reactor: Any, listen_on: list[Any] | None 
 
     :param listen_on: the endpoints of the public port, where they are not those of the settings.
     """
-    check_names(settings)
+    load_extensions()
     return GatewayService(settings, reactor, listen_on)
 
 
-def check_names(settings: Settings) -> None:
-    """Raises ConfigError for a setting that names what there is not."""
+def load_extensions() -> None:
+    """Find every implementation that a setting or an annotation may name."""
     for kind in (balancers, framings, registries, http_servers):
         kind.load()
-    _known("http.server", settings.http.server, http_servers)
-    _known("upstream.balancer", settings.upstream.balancer, balancers)
-    _known("upstream.transport", settings.upstream.transport, framings)
-    if settings.upstream.protocol not in PROTOCOLS:
-        raise ConfigError(f"upstream.protocol: no {settings.upstream.protocol!r}; there are {', '.join(PROTOCOLS)}")
 
 
 def public_filters(settings: Settings, reactor: Any, in_flight: InFlight, access_log: AccessLog) -> list[Filter]:
@@ -202,9 +196,6 @@ class GatewayService(Service):
 
     def _live_mapping(self) -> LiveMapping:
         settings = self._settings.mapping
-        _one_of("mapping.watch", settings.watch, WATCHES)
-        _one_of("mapping.skew", settings.skew, ("show", "prefer"))
-        _one_of("mapping.on_breaking", settings.on_breaking, POLICIES)
         compiling = MappingSettings(settings.legacy_annotations, settings.business_status, self._policies)
         folder = FolderSource(
             self._reactor,
@@ -437,11 +428,6 @@ def _path(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _one_of(setting: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ConfigError(f"{setting}: no {value!r}; there are {', '.join(known)}")
-
-
 def http_limits(settings: HttpSettings) -> HttpLimits:
     return HttpLimits(
         body=settings.max_body,
@@ -522,8 +508,3 @@ def describe_address(address: IAddress) -> str:
     if isinstance(address, IPv4Address | IPv6Address):
         return f"{address.host}:{address.port}"
     return str(address)
-
-
-def _known(setting: str, name: str, extensions: Extensions[Any]) -> None:
-    if name not in extensions:
-        raise ConfigError(f"{setting}: no {name!r}; there are {', '.join(extensions)}")
