@@ -219,6 +219,7 @@ def test_a_union_is_what_the_service_set():
     assert head_and_body(MAPPED.answer("either", success=new("U", n=1)))[2] == {"n": 1}
     raw = tree_bytes([[0, "struct", [[1, "i32", 5], [2, "string", "s"]]]])
     assert head_and_body(answer(MAPPED.plan("either"), raw))[2] == {"n": 5, "s": "s"}
+    assert head_and_body(answer(MAPPED.plan("either"), tree_bytes([[0, "struct", []]])))[2] == {}
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from .annotations import sources as known_sources
 from .annotations.no_body_struct import NO_BODY_STRUCT
 from .annotations.none import NONE
 from .arguments import ARGUMENT_DEPTH, FIELD_DEPTH, Argument, bad_request
-from .codec.json_to_thrift import JsonReaders, Reader, exactly_one
-from .codec.structs import Structs, ThriftStruct
+from .codec.json_to_thrift import JsonReaders, Reader
+from .codec.structs import Structs, ThriftStruct, exactly_one
 from .descriptor import Field, Method, Requiredness, StructKind, StructType, TypeName
 from .errors import BadRequest
 from .inputs import BodyKind, Inputs, PathParameters, parse_json

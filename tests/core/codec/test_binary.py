@@ -25,12 +25,18 @@ struct All {
     6: optional double d, 7: optional string s, 8: optional binary y, 9: optional Kind k, 10: optional In inner
     11: optional list<i32> li, 12: optional list<string> ls, 13: optional set<i64> si, 14: optional map<string, i32> m
     15: optional map<i64, In> mi, 16: optional list<list<In>> ll, 17: optional U u, 18: optional All more
-    19: optional map<In, i32> ms, 20: optional map<string, string> mss
+    19: optional map<In, i32> ms, 20: optional map<string, string> mss, 21: optional list<U> lu
+    22: optional map<i64, U> mu
 }
 struct Rest { 1: i32 n = 5, 2: list<string> l = ["a"], 3: In inner, 4: optional i32 o = 3, 5: map<string, i32> m }
 """
 STRUCTS = Structs(schema_of(IDL))
 ALL, IN, U, REST = (STRUCTS.named(name) for name in ("All", "In", "U", "Rest"))
+
+
+def structs_of(idl):
+    return Structs(schema_of(idl))
+
 
 # Strict classes, as replies are read with.
 STRICT = type("Strict", (Structs,), {"lenient": False})(schema_of(IDL)).named("All")
@@ -162,6 +168,49 @@ def test_a_reader_puts_defaults_back():
 def test_bytes_that_are_no_text_stay_bytes():
     assert decode(ALL, b"\x0b\0\x07\0\0\0\x02\xff\xfe\0").s == b"\xff\xfe"
     assert decode(ALL, b"\x0b\0\x08\0\0\0\x02ab\0").y == b"ab"
+
+
+@pytest.mark.parametrize(
+    ("members", "got"),
+    [([], "none"), ([[1, "i32", 5], [2, "string", "x"]], "n, s"), ([[9, "i32", 5]], "none")],
+    ids=["none", "two", "unknown"],
+)
+@pytest.mark.parametrize(
+    ("path", "around"),
+    [
+        ("u", lambda members: [[17, "struct", members]]),
+        ("more.u", lambda members: [[18, "struct", [[17, "struct", members]]]]),
+        ("lu[1]", lambda members: [[21, "list", {"of": "struct", "items": [[[1, "i32", 0]], members]}]]),
+        ("mu[7]", lambda members: [[22, "map", {"key": "i64", "value": "struct", "pairs": [[7, members]]}]]),
+    ],
+)
+def test_a_union_that_is_read_has_exactly_one_member(path, around, members, got):
+    with pytest.raises(WireError) as refused:
+        decode(ALL, tree_bytes(around(members)))
+    assert str(refused.value) == f"{path}: expected exactly one member of U, got {got}"
+    assert decode(ALL, tree_bytes(around([[2, "string", ""]])))
+
+
+def test_an_argument_that_is_a_union_is_held_to_the_same():
+    structs = structs_of("union U { 1: i32 n, 2: string s } service S { void f(1: U u), void g(1: i32 a, 2: i32 b) }")
+    first, second = structs.schema.services[0].methods
+    with pytest.raises(WireError, match=r"^u: expected exactly one member of U, got n, s$"):
+        decode(structs.arguments(first), tree_bytes([[1, "struct", [[1, "i32", 5], [2, "string", "x"]]]]))
+    # What holds the arguments is no union of the IDL's, though nothing is written in it but what is set.
+    assert decode(structs.arguments(second), tree_bytes([[1, "i32", 1], [2, "i32", 2]])).__dict__ == {"a": 1, "b": 2}
+    assert decode(structs.arguments(first), b"\0").__dict__ == {}
+
+
+def test_a_union_that_was_not_given_may_be_empty_where_kitex_writes_it_so():
+    structs = structs_of("union U { 1: i32 n } struct S { 1: U u, 2: required U r } service V { void f(1: U u) }")
+    cls, arguments = structs.named("S"), structs.arguments(structs.schema.services[0].methods[0])
+    r = [2, "struct", [[1, "i32", 1]]]
+    for unset in ([r], [[1, "struct", []], r]):
+        assert decode(cls, tree_bytes(unset)).r.n == 1
+    assert decode(cls, encode(cls(r=structs.named("U")(n=1)))).r.n == 1
+    assert decode(arguments, tree_bytes([[1, "struct", []]])).u.n is None
+    with pytest.raises(WireError, match=r"^r: expected exactly one member of U, got none$"):
+        decode(cls, tree_bytes([[2, "struct", []]]))
 
 
 def test_a_missing_required_field_is_named_with_its_path():

@@ -13,7 +13,7 @@ from thriftpy2.thrift import TDecodeException
 from thriftpy2.transport.memory import TCyMemoryBuffer
 
 from ..errors import WireError
-from ..misfit import Misfit
+from ..misfit import Misfit, Missing
 from .checking import check
 from .structs import ThriftStruct
 from .walking import walk
@@ -58,12 +58,16 @@ def encode_checked(value: ThriftStruct) -> bytes:
 def decode(cls: type[T], data: bytes) -> T:
     """The value of a struct class from the bytes of a struct; anything behind its end is ignored.
 
-    :raises WireError: these bytes are not such a struct, or a required field is missing.
+    :raises WireError: these bytes are not such a struct, a required field is missing, or a union has not exactly
+        one member.
     """
     data = walk(cls.__walk__, data)
     value: T = TCyBinaryProtocol(TCyMemoryBuffer(data, len(data))).read_struct(cls.__blank__())
-    if cls.__missing__ is not None:
-        missing = cls.__missing__(value)
-        if missing:
-            raise WireError(f"the required field {missing} is missing")
+    if cls.__require__ is not None:
+        try:
+            cls.__require__(value)
+        except Missing as missing:
+            raise WireError(f"the required field {missing.path} is missing") from None
+        except Misfit as misfit:
+            raise WireError(f"{misfit.path or cls.__name__}: {misfit}") from None
     return value

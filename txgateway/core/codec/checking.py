@@ -25,8 +25,7 @@ from ..descriptor import (
 )
 from ..misfit import Misfit, Missing
 from ..text import RANGES
-from .json_to_thrift import exactly_one
-from .structs import ThriftStruct
+from .structs import ThriftStruct, exactly_one
 from .walking import DEPTH
 
 # Raises Misfit; the number is that of the levels of structs and containers left.

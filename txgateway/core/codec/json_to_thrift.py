@@ -29,7 +29,7 @@ from ..descriptor import (
 )
 from ..misfit import Misfit, Missing, kind
 from ..text import RANGES, double, integer
-from .structs import Structs, ThriftStruct
+from .structs import Structs, ThriftStruct, exactly_one
 
 Reader = Callable[[Any, int], Any]
 # A field of a struct: JSON key, attribute, name, whether it is required, and its reader.
@@ -163,13 +163,6 @@ def _struct(cls: type[ThriftStruct], table: list[_Row], zeros: dict[str, object]
         return made
 
     return read
-
-
-def exactly_one(made: ThriftStruct, name: str) -> None:
-    """Refuses a union that has no member, or several."""
-    if len(made.__dict__) != 1:
-        given = ", ".join(made.__names__[attribute] for attribute in made.__dict__)
-        raise Misfit(f"exactly one member of {name}", given or "none")
 
 
 def _union(reader: Reader, name: str) -> Reader:

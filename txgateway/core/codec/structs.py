@@ -33,6 +33,7 @@ from ..descriptor import (
     Value,
 )
 from ..errors import Diagnostic, IdlError
+from ..misfit import Misfit, Missing
 from .walking import Walker, boolean, list_of, map_of, string, struct_of
 from .wire_type import BINARY, BOOL, DOUBLE, I8, I16, I32, I64, LIST, MAP, SET, STRING, STRUCT, WIDTHS
 
@@ -74,8 +75,9 @@ class ThriftStruct:
     __walk__: ClassVar[Walker]
     # What ``checking`` holds against a field: made when it first needs it.
     __checks__: ClassVar[tuple[Any, ...] | None] = None
-    # The path of the first required field that is unset, or ""; None if none is required.
-    __missing__: ClassVar[Callable[[Any], str] | None] = None
+    # Raises Misfit for the first required field that is unset, or union that has not exactly one
+    # member; None if neither is possible.
+    __require__: ClassVar[Callable[[Any], None] | None] = None
 
     def __init__(self, /, **values: Any) -> None:
         cls = type(self)
@@ -108,7 +110,7 @@ class _Absent(ThriftStruct):
     """Mixed into the class of the instance that stands for a struct that was not sent."""
 
     thrift_spec: ClassVar[dict[int, tuple[Any, ...]]] = {}
-    __missing__ = None
+    __require__ = None
     __checks__ = ()
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -168,17 +170,20 @@ class Structs:
 
     :cvar lenient: a field of another wire type than the IDL says is skipped, as an
         unknown one is, instead of making the bytes unusable.
+    :cvar exact_unions: a union that is read must have exactly one member, or none in a field of
+        default requiredness: so does Kitex write there what was not given.
     """
 
     lenient: ClassVar[bool] = True
+    exact_unions: ClassVar[bool] = True
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self._structs: dict[TypeName, type[ThriftStruct]] = {}
         self._enums: dict[TypeName, type[IntEnum]] = {}
         self._absent: dict[TypeName, ThriftStruct] = {}
-        # The structs in which, at any depth, a required field may be missing.
-        self._requiring = reaching(schema, _requires)
+        # The structs in which, at any depth, a required field or a union's member may be missing.
+        self._requiring = reaching(schema, lambda struct: _requires(struct) or self._is_exact(struct))
         self._messages: dict[tuple[TypeName, str, int], type[ThriftStruct]] = {}
         # Structs that have a class, but not yet its fields: types may refer to each
         # other in circles, and in chains longer than Python's stack is deep.
@@ -332,7 +337,8 @@ class Structs:
             or _requires(struct)
             or any(name in self._requiring for field in struct.fields for name in inner_structs(field.type))
         ):
-            cls.__missing__ = staticmethod(partial(_missing, self._checks(cls)))
+            union = struct.name.name if self._is_exact(struct) and not cls.__message__ else ""
+            cls.__require__ = staticmethod(partial(_require, self._checks(cls), union))
 
     def _wire(self, declared: Type, field: Field) -> _Wire:
         match declared:
@@ -401,66 +407,90 @@ class Structs:
                 setattr(made, attribute_, self._fresh(field.type, values[field.name]))
         return made
 
+    def _is_exact(self, struct: Struct) -> bool:
+        return self.exact_unions and struct.kind is StructKind.UNION and bool(struct.fields)
+
     def _checks(self, cls: type[ThriftStruct]) -> tuple[_Check, ...]:
         fields = zip(cls.__names__, cls.__declaration__.fields, strict=True)
-        checks = (
-            (name, f.name, f.requiredness is Requiredness.REQUIRED, self._inner_missing(f.type)) for name, f in fields
-        )
+        checks = ((name, f.name, f.requiredness is Requiredness.REQUIRED, self._field_require(f)) for name, f in fields)
         return tuple(check for check in checks if check[2] or check[3])
 
-    def _inner_missing(self, declared: Type) -> Callable[[Any], str] | None:
-        """Finds the first unset required field inside a value of this type; None if it can have none."""
+    def _field_require(self, field: Field) -> _Require | None:
+        if field.requiredness is Requiredness.DEFAULT and isinstance(field.type, StructType):
+            return self._inner_require(field.type) and _require_inside_unless_empty
+        return self._inner_require(field.type)
+
+    def _inner_require(self, declared: Type) -> _Require | None:
+        """Looks into a value of this type; None if nothing that is needed can be missing there."""
         match declared:
             case StructType(name) if name in self._requiring:
-                return _missing_inside
+                return _require_inside
             case ListType(element) | SetType(element):
-                inner = self._inner_missing(element)
-                return inner and partial(_missing_in_list, inner)
+                inner = self._inner_require(element)
+                return inner and partial(_require_in_list, inner)
             case MapType(key, value):
-                of_key, of_value = self._inner_missing(key), self._inner_missing(value)
-                return partial(_missing_in_map, of_key, of_value) if of_key or of_value else None
+                of_key, of_value = self._inner_require(key), self._inner_require(value)
+                return partial(_require_in_map, of_key, of_value) if of_key or of_value else None
         return None
 
 
-# Attribute, name, whether it is required, and what finds a required field inside.
-_Check = tuple[str, str, bool, Callable[[Any], str] | None]
+# Raises Misfit.
+_Require = Callable[[Any], None]
+# Attribute, name, whether it is required, and what looks inside.
+_Check = tuple[str, str, bool, _Require | None]
 
 
-def _missing(checks: tuple[_Check, ...], value: object) -> str:
+def _require(checks: tuple[_Check, ...], union: str, value: ThriftStruct) -> None:
+    """:param union: its name, if it is one."""
     for name, label, required, inner in checks:
         found = getattr(value, name)
         if found is None:
             if required:
-                return label
+                raise Missing(label)
         elif inner is not None:
-            path = inner(found)
-            if path:
-                return label + path
-    return ""
+            try:
+                inner(found)
+            except Misfit as misfit:
+                raise misfit.inside(label) from None
+    if union:
+        exactly_one(value, union)
 
 
-def _missing_inside(value: ThriftStruct) -> str:
-    missing = type(value).__missing__
-    path = missing(value) if missing else ""
-    return path and f".{path}"
+def exactly_one(union: ThriftStruct, name: str) -> None:
+    """Raises Misfit for a union that has no member, or several."""
+    if len(union.__dict__) != 1:
+        given = ", ".join(union.__names__[attribute] for attribute in union.__dict__)
+        raise Misfit(f"exactly one member of {name}", given or "none")
 
 
-def _missing_in_list(inner: Callable[[Any], str], values: list[Any]) -> str:
+def _require_inside(value: ThriftStruct) -> None:
+    require = type(value).__require__
+    if require:
+        require(value)
+
+
+def _require_inside_unless_empty(value: ThriftStruct) -> None:
+    if value.__dict__ or value.__declaration__.kind is not StructKind.UNION:
+        _require_inside(value)
+
+
+def _require_in_list(inner: _Require, values: list[Any]) -> None:
     for i, value in enumerate(values):
-        path = inner(value)
-        if path:
-            return f"[{i}]{path}"
-    return ""
+        try:
+            inner(value)
+        except Misfit as misfit:
+            raise misfit.inside(f"[{i}]") from None
 
 
-def _missing_in_map(
-    of_key: Callable[[Any], str] | None, of_value: Callable[[Any], str] | None, values: dict[Any, Any]
-) -> str:
+def _require_in_map(of_key: _Require | None, of_value: _Require | None, values: dict[Any, Any]) -> None:
     for key, value in values.items():
-        path = (of_key and of_key(key)) or (of_value and of_value(value))
-        if path:
-            return f"[{key!r}]{path}"
-    return ""
+        try:
+            if of_key:
+                of_key(key)
+            if of_value:
+                of_value(value)
+        except Misfit as misfit:
+            raise misfit.inside(f"[{key!r}]") from None
 
 
 def inner_structs(declared: Type) -> Iterator[TypeName]:

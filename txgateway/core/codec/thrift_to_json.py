@@ -51,6 +51,8 @@ class ReplyStructs(Structs):
     """
 
     lenient = False
+    # What a service has set is handed on, as Kitex's generic call does.
+    exact_unions = False
 
     def __init__(self, schema: Schema, key_of: Callable[[Field], str | None]) -> None:
         super().__init__(schema)
