@@ -102,7 +102,7 @@ class Replies(Structs):
 
 
 @cache
-def _replies(structs: Structs) -> Structs:
+def _for_replies(structs: Structs) -> Structs:
     return Replies(structs.schema)
 
 
@@ -215,7 +215,7 @@ def _outcome(structs: Structs, method: Method, expected: Outcome, reply: Reply |
         got = {"kind": "application_exception", "message": error.message, "type": error.kind}
         expect(expected, got)
         return
-    structs = _replies(structs)
+    structs = _for_replies(structs)
     cls = structs.result(method)
     result = binary.decode(cls, reply.payload)
     held = of_struct(structs, result)
@@ -329,7 +329,7 @@ def _is_same_reply(idl: Idl, vector: Vector, parts: Vector, answer: Message) -> 
         return exception.decode(answer.payload).kind == _kind_here(vector, exception.decode(payload).kind)
     service = "Other" if named["name"] == "onlyOther" else "Wire"
     structs, method = idl.method({"method": named["name"], "service": service})
-    structs = _replies(structs)
+    structs = _for_replies(structs)
     cls = structs.result(method)
     expected, got = (of_struct(structs, binary.decode(cls, data)) for data in (payload, answer.payload))
     # The clock that `slow` reads is not ours.
@@ -406,7 +406,7 @@ def _saw(structs: Structs, method: Method, vector: Vector, reply: Reply) -> None
     elif reply.type is MessageType.EXCEPTION:
         expect(wanted["application_exception"]["type"], exception.decode(reply.payload).kind)
     else:
-        structs = _replies(structs)
+        structs = _for_replies(structs)
         held = of_struct(structs, binary.decode(structs.result(method), reply.payload))
         if "declared" in wanted:
             expect([wanted["value"]], list(held.values()))
