@@ -405,3 +405,8 @@ def test_a_failure_is_a_problem_document(error, document):
 def test_a_failure_brings_its_headers_along():
     assert (b"allow", b"GET, POST") in render_failure(VerbNotAllowed(("GET", "POST"))).headers
     assert (b"retry-after", b"1") in render_failure(NoInstance()).headers
+
+
+def test_a_failure_names_the_request_where_that_is_known():
+    assert json.loads(render_failure(NoInstance(), "f00d-1").body)["request_id"] == "f00d-1"
+    assert "request_id" not in json.loads(render_failure(NoInstance()).body)

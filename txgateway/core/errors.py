@@ -9,6 +9,8 @@ never holds an address, a traceback or another library's words.
 from __future__ import annotations
 
 import enum
+import re
+from functools import cache
 from typing import Any, ClassVar
 
 from attrs import frozen
@@ -49,6 +51,16 @@ class GatewayError(Exception):
         # Further members of the problem document: field, rule, service, method.
         # One that is None is left out.
         self.members = {name: value for name, value in members.items() if value is not None}
+
+    @property
+    def kind(self) -> str:
+        """What problem documents, logs and metrics call such a failure: ``no-instance`` for NoInstance."""
+        return _kebab(type(self).__name__)
+
+
+@cache
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 class BadRequest(GatewayError):

@@ -279,12 +279,14 @@ def enveloped(answer: Answer) -> Answer:
     return in_envelope
 
 
-def render_failure(error: GatewayError) -> Response:
+def render_failure(error: GatewayError, request_id: str = "") -> Response:
     """A failure as problem+json (RFC 9457); what the router answers by itself, as it is."""
     if isinstance(error, Answered):
         return error.response
     members = {"detail": error.detail or error.title, **error.members, "retryable": error.retryable}
-    response = _problem(_kebab(type(error).__name__), error.title, error.status, members)
+    if request_id:
+        members["request_id"] = request_id
+    response = _problem(error.kind, error.title, error.status, members)
     return Response(response.status, (*response.headers, *error.headers), response.body)
 
 
@@ -297,7 +299,3 @@ def render_enveloped_failure(error: GatewayError) -> Response:
 def _problem(kind: str, title: str, status: int, members: dict[str, Any]) -> Response:
     document = {"type": f"urn:txgateway:problem:{kind}", "title": title, "status": status}
     return Response(status, (_PROBLEM,), orjson.dumps(document | members))
-
-
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
