@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from .core.policy import MODES, PROTOCOLS, REASONS
 from .core.setting import (
     Kind,
     Misfit,
-    Setting,
+    Table,
     flag,
     known,
     names,
@@ -35,11 +35,11 @@ from .core.setting import (
     seconds,
     secret,
     setting,
-    settings_in,
     share,
     size,
     some_of,
     table,
+    table_of,
     text,
     texts,
     whole,
@@ -68,6 +68,8 @@ class ConfigError(Exception):
 
 @frozen
 class HttpSettings:
+    """The public port and the admin port."""
+
     listen: tuple[str, ...] = setting(
         ("tcp:8080:interface=127.0.0.1",), texts, "Twisted endpoint strings of the public port"
     )
@@ -94,6 +96,8 @@ class HttpSettings:
 
 @frozen
 class MappingSettings:
+    """Which IDL is served, and how a changed one is."""
+
     idl: tuple[str, ...] = setting((), texts, "folders and files of annotated Thrift IDL")
     include_dirs: tuple[str, ...] = setting((), texts, "where includes are looked for, after the including file")
     legacy_annotations: bool = setting(False, flag, "`agw.*` and `janus.*` annotations mean what they once did")
@@ -116,6 +120,8 @@ class MappingSettings:
 
 @frozen
 class DiscoverySettings:
+    """Where the instances of services are found."""
+
     etcd: tuple[str, ...] = setting((), texts, "URLs of the members of one etcd cluster")
     prefix: tuple[str, ...] = setting(("kitex/registry-etcd",), texts, "where services register, without outer slashes")
     static: tuple[str, ...] = setting((), texts, "instances that need no etcd: NAME=HOST:PORT*WEIGHT")
@@ -134,6 +140,8 @@ class DiscoverySettings:
 
 @frozen
 class UpstreamSettings:
+    """How services are called."""
+
     deadline: float = setting(5.0, seconds(0.001, 3600), "from a request to its answer, all tries together")
     connect_timeout: float = setting(0.5, seconds(0.001, 60), "for one connection to one instance")
     balancer: str = setting("wrr", known(balancers), "how an instance is picked")
@@ -146,11 +154,22 @@ class UpstreamSettings:
     pipeline: int = setting(1, whole(1, 1024), "calls that one connection carries at a time")
     caller: str = setting("txgateway", text, "what services are told of who calls, by TTHeader")
     transient: Mapping[str, Any] = setting(
-        {}, names, "request headers that the service hears of, each with its name there, by TTHeader"
+        {},
+        names,
+        "request headers that the service hears of, each with its name there, by TTHeader",
+        example='X-Request-Id = "request-id"',
     )
-    persistent: Mapping[str, Any] = setting({}, names, "the same for those that it hands on to services of its own")
+    persistent: Mapping[str, Any] = setting(
+        {},
+        names,
+        "the same for those that it hands on to services of its own",
+        example='X-User = "user"',
+    )
     backward: Mapping[str, Any] = setting(
-        {}, names, "what a service says beside its reply, each with the response header that it becomes"
+        {},
+        names,
+        "what a service says beside its reply, each with the response header that it becomes",
+        example='version = "X-Version"',
     )
     max_connections: int = setting(256, whole(1, 65536), "to one instance")
     max_queue: int = setting(1024, whole(0, 1 << 20), "that wait for a connection to one instance")
@@ -160,7 +179,7 @@ class UpstreamSettings:
 
 @frozen
 class PolicySettings:
-    """What holds for every method, unless annotations or ``methods`` say otherwise."""
+    """What holds for every method, unless annotations or `methods` say otherwise."""
 
     timeout: float = setting(0.0, seconds(0, 3600), "for one try; 0: the deadline alone")
     retries: int = setting(0, whole(0, 5), "how often a call may be repeated")
@@ -176,7 +195,12 @@ class PolicySettings:
     safe_verbs: tuple[str, ...] = setting(
         ("GET", "HEAD"), texts, "a method whose routes have no other verbs is idempotent"
     )
-    methods: Mapping[str, Any] = setting({}, table, "policies of a service or of a `service.method`")
+    methods: Mapping[str, Any] = setting(
+        {},
+        table,
+        "policies of a service or of a `service.method`",
+        example='book = { balancer = "ewma", timeout = 0.5 }\n"book.queryBook" = { retries = 2, backup_after = "50ms" }',
+    )
 
 
 @frozen
@@ -203,7 +227,10 @@ class HealthSettings:
     panic: float = setting(0.5, share(), "with fewer instances usable all are used")
     check: bool = setting(False, flag, "whether a connection to each instance is tried now and then")
     check_methods: Mapping[str, Any] = setting(
-        {}, table, "a method without arguments by the name of its service: that is called instead"
+        {},
+        table,
+        "a method without arguments by the name of its service: that is called instead",
+        example='book = "ping"',
     )
     check_interval: float = setting(10.0, seconds(0.1, 3600), "from one check of an instance to the next")
     check_timeout: float = setting(1.0, seconds(0.01, 60), "for one check; three in a row that fail eject")
@@ -221,6 +248,8 @@ class BreakerSettings:
 
 @frozen
 class LifecycleSettings:
+    """Processes, and their end."""
+
     drain_timeout: float = setting(10.0, seconds(0, 600), "at a stop, running requests get this long to end")
     workers: int = setting(0, whole(0, 256), "processes that serve; 0: this one alone, without any to look after it")
 
@@ -239,10 +268,8 @@ class Settings:
     lifecycle: LifecycleSettings = LifecycleSettings()
 
 
-def declared() -> Iterator[Setting]:
-    """Every setting, in the order of the tables."""
-    for each in fields(Settings):
-        yield from settings_in(each.name, type(each.default))
+# All that can be set.
+TABLES: tuple[Table, ...] = tuple(table_of(each.name, type(each.default)) for each in fields(Settings))
 
 
 def read_settings(toml: str, file: str) -> Settings:
@@ -275,31 +302,31 @@ def merge(settings: Settings, tables: Mapping[str, Any]) -> Settings:
     Raises ConfigError with all that is wrong.
     """
     complaints: list[str] = []
-    tables_known = [each.name for each in fields(Settings)]
+    declared = {each.name: each for each in TABLES}
     changed: dict[str, Any] = {}
     for name, values in tables.items():
-        if name not in tables_known:
-            complaints.append(f"[{name}]: no such table; {_suggestion(name, tables_known)}")
+        if name not in declared:
+            complaints.append(f"[{name}]: no such table; {_suggestion(name, declared)}")
         elif not isinstance(values, Mapping):
             complaints.append(f"{name}: expected a table")
         else:
-            changed[name] = _merge_table(name, getattr(settings, name), values, complaints)
+            changed[name] = _merge_table(declared[name], getattr(settings, name), values, complaints)
     if complaints:
         raise ConfigError(*complaints)
     return evolve(settings, **changed)
 
 
-def _merge_table(table_name: str, before: Any, values: Mapping[str, Any], complaints: list[str]) -> Any:
-    settings = {each.name: each for each in settings_in(table_name, type(before))}
+def _merge_table(here: Table, before: Any, values: Mapping[str, Any], complaints: list[str]) -> Any:
+    settings = {each.name: each for each in here.settings}
     taken = {}
     for name, value in values.items():
         if name not in settings:
-            complaints.append(f"{table_name}.{name}: no such setting; {_whereabouts(name, list(settings))}")
+            complaints.append(f"{here.name}.{name}: no such setting; {_whereabouts(name, settings)}")
             continue
         try:
             taken[name] = _take(settings[name].kind, value)
         except Misfit as misfit:
-            complaints.append(f"{table_name}.{name}: {misfit}")
+            complaints.append(f"{here.name}.{name}: {misfit}")
     return evolve(before, **taken)
 
 
@@ -322,15 +349,15 @@ def _revealed(value: Any) -> Any:
     return value
 
 
-def _whereabouts(name: str, names_here: list[str]) -> str:
+def _whereabouts(name: str, names_here: Iterable[str]) -> str:
     """Where a setting is that is not in this table."""
-    elsewhere = [each.table for each in declared() if each.name == name]
+    elsewhere = [each.name for each in TABLES if any(setting.name == name for setting in each.settings)]
     if elsewhere and not _near(name, names_here):
         return f"there is one in {' and '.join(f'[{each}]' for each in elsewhere)}"
     return _suggestion(name, names_here)
 
 
-def _suggestion(name: str, choices: list[str]) -> str:
+def _suggestion(name: str, choices: Iterable[str]) -> str:
     near = _near(name, choices)
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import field, fields, frozen
@@ -21,15 +21,14 @@ class Misfit(ValueError):
 class Kind:
     """What a value may be.
 
-    :ivar words: completes "expected"; may list what there is, so it is asked for when it is needed.
+    :ivar words: completes "expected", with the unit of a number and the bounds; may list what there is, so it is
+        asked for when it is needed.
     :ivar take: gives the value as it is kept; raises Misfit.
-    :ivar unit: of a number; empty if it has none.
     :ivar is_secret: the value is never shown, and may also stand in a file or in the environment.
     """
 
     words: Callable[[], str]
     take: Callable[[Any], Any]
-    unit: str = ""
     is_secret: bool = False
 
 
@@ -40,6 +39,7 @@ class Setting:
     :ivar table: the TOML table that it stands in.
     :ivar meaning: a sentence without its end, for the documents and the example.
     :ivar is_live: a changed value is taken over while the gateway runs; else at the next start.
+    :ivar example: lines of TOML that stand in a table, where the setting is one.
     """
 
     table: str
@@ -48,26 +48,40 @@ class Setting:
     kind: Kind
     meaning: str
     is_live: bool
+    example: str = ""
 
     @property
     def full_name(self) -> str:
         return f"{self.table}.{self.name}"
 
 
-def setting(default: Any, kind: Kind, meaning: str, *, live: bool = False) -> Any:
+@frozen
+class Table:
+    """:ivar meaning: a sentence."""
+
+    name: str
+    meaning: str
+    settings: tuple[Setting, ...]
+
+
+def setting(default: Any, kind: Kind, meaning: str, *, live: bool = False, example: str = "") -> Any:
     """Declares a setting as an attribute of its table's class.
 
     :param live: whether a changed value is taken over while the gateway runs.
+    :param example: lines of TOML that stand in a table, where the setting is one.
     """
-    metadata = {"kind": kind, "meaning": meaning, "live": live}
+    metadata = {"kind": kind, "meaning": meaning, "live": live, "example": example}
     return field(default=default, metadata=metadata, repr=not kind.is_secret)
 
 
-def settings_in(name: str, table: type[Any]) -> Iterator[Setting]:
-    """The settings that the class of a table declares, in its order."""
-    for each in fields(table):
-        said = each.metadata
-        yield Setting(name, each.name, each.default, said["kind"], said["meaning"], said["live"])
+def table_of(name: str, declared: type[Any]) -> Table:
+    """What the class of a table declares: its docstring and its settings, in their order."""
+    settings = (Setting(name, each.name, each.default, *_said(each.metadata)) for each in fields(declared))
+    return Table(name, declared.__doc__ or "", tuple(settings))
+
+
+def _said(metadata: Mapping[str, Any]) -> tuple[Kind, str, bool, str]:
+    return metadata["kind"], metadata["meaning"], metadata["live"], metadata["example"]
 
 
 def spelled(value: Any) -> str:
@@ -111,30 +125,30 @@ def _kind(
     return Kind(lambda: words, checked, **more)
 
 
-def number(low: float, high: float, what: str = "a number", unit: str = "") -> Kind:
+def number(low: float, high: float, what: str = "a number") -> Kind:
     def fits(value: Any) -> bool:
         return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
-    return _kind(f"{what} from {low:g} to {high:g}", fits, unit=unit)
+    return _kind(f"{what} from {low:g} to {high:g}", fits)
 
 
-def whole(low: int, high: int, what: str = "a whole number", unit: str = "") -> Kind:
+def whole(low: int, high: int, what: str = "a whole number") -> Kind:
     def fits(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
-    return _kind(f"{what} from {low} to {high}", fits, unit=unit)
+    return _kind(f"{what} from {low} to {high}", fits)
 
 
 def seconds(low: float, high: float) -> Kind:
-    return number(low, high, "seconds", "seconds")
+    return number(low, high, "seconds")
 
 
 def size(low: int, high: int) -> Kind:
-    return whole(low, high, "a whole number of bytes", "bytes")
+    return whole(low, high, "a whole number of bytes")
 
 
 def share(low: float = 0.0) -> Kind:
-    return number(low, 1, "a share", "share")
+    return number(low, 1, "a share")
 
 
 text = _kind("text", lambda value: isinstance(value, str))
