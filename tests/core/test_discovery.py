@@ -476,3 +476,12 @@ def test_whatever_happens_the_state_is_the_stores_in_the_end(
     expected = [(host, each.value) for host, each in sorted(store.standing().items())]
     assert [(i.host, format_instance(i)) for i in instances([discovery], "book")] == expected
     assert discovery.reconcile(store.snapshot(), float(next(clock)), 0.5) is None
+
+
+def test_a_lease_grows_old_until_another_takes_its_place() -> None:
+    discovery = following(kv(3, "a", lease=1), kv(4, "b", lease=2))
+    assert discovery.lease_ages("book", 5.0) == {"a:1": 5.0, "b:1": 5.0}
+    # Another weight under the same lease, then another lease.
+    discovery.message(put(kv(11, "a", weight=3, lease=1), kv(12, "b", lease=7)), 6.0, 0.5)
+    assert discovery.lease_ages("book", 8.0) == {"a:1": 8.0, "b:1": 2.0}
+    assert discovery.lease_ages("unheard-of", 8.0) == {}

@@ -25,6 +25,7 @@ def test_a_version_is_made_again_as_it_was():
     loader.served(load(loader, files))
     again = loader.load(version.roots)
     assert again.digest == first.digest == version.digest
+    assert version.services["s"]["common.thrift"] == IDL.split("\n")[0]
     assert again.services["s"].schema == first.services["s"].schema
 
 

@@ -76,8 +76,9 @@ def test_a_broken_file_keeps_its_last_good_version(broken):
     assert after.kept == ("a",)
     assert routes(after) == {"/a", "/b"}
     assert after.services["a"] is before.services["a"]
+    assert after.unserved == {"a.thrift": broken}
     mended = world.write("a", idl("a", "/mended"))
-    assert (mended.errors, mended.kept) == ((), ())
+    assert (mended.errors, mended.kept, mended.unserved) == ((), (), {})
     assert routes(mended) == {"/mended", "/b"}
 
 

@@ -71,12 +71,13 @@ class Step:
 
 @frozen
 class _Held:
-    """A key that stands in etcd: its instance, or why there is none."""
+    """A key that stands in etcd: its instance, or why there is none; and since when its lease is known here."""
 
     mod_revision: int
     lease: int
     service: str
     instance: Instance | None
+    since: float
     why: str = ""
 
 
@@ -152,7 +153,7 @@ class Discovery:
         for kv in snapshot.keys:
             held = self._held.get(kv.key)
             if elsewhere or held is None or held.mod_revision != kv.mod_revision:
-                self._put(kv)
+                self._put(kv, now)
         for key in [key for key in self._held if key not in standing]:
             self._drop(key, now)
         self._next = Do.STREAM
@@ -228,6 +229,11 @@ class Discovery:
     def of(self, service: str) -> dict[bytes, Instance]:
         """The instances of a service by their keys, suspects among them."""
         return self._services.get(service, {})
+
+    def lease_ages(self, service: str, now: float) -> dict[str, float]:
+        """How long the present lease of each instance is known here, in seconds, by address; without suspects."""
+        held = (self._held.get(key) for key in self.of(service))
+        return {each.instance.address: now - each.since for each in held if each is not None and each.instance}
 
     def dropped(self, limit: int) -> list[Dropped]:
         """Up to ``limit`` keys that give no instance, and why."""
@@ -308,25 +314,26 @@ class Discovery:
             if event.deleted:
                 self._drop(event.kv.key, now)
             else:
-                self._put(event.kv)
+                self._put(event.kv, now)
         if message.events:
             self.revision = max(self.revision, message.events[-1].kv.mod_revision - message.fragment)
 
-    def _put(self, kv: KeyValue) -> None:
-        held = self._read(kv)
+    def _put(self, kv: KeyValue, now: float) -> None:
+        before = self._held.get(kv.key)
+        held = self._read(kv, before.since if before is not None and before.lease == kv.lease else now)
         self._held[kv.key] = held
         self._suspects.pop(kv.key, None)
         self._set(held.service, kv.key, held.instance)
 
-    def _read(self, kv: KeyValue) -> _Held:
+    def _read(self, kv: KeyValue, since: float) -> _Held:
         service = service_of(self.prefix, kv.key)
         if service is None:
-            return _Held(kv.mod_revision, kv.lease, "", None, "the key is not prefix/service/address")
+            return _Held(kv.mod_revision, kv.lease, "", None, since, "the key is not prefix/service/address")
         try:
             instance = parse_instance(kv.value)
         except InvalidInstance as error:
-            return _Held(kv.mod_revision, kv.lease, service, None, str(error))
-        return _Held(kv.mod_revision, kv.lease, service, instance)
+            return _Held(kv.mod_revision, kv.lease, service, None, since, str(error))
+        return _Held(kv.mod_revision, kv.lease, service, instance, since)
 
     def _drop(self, key: bytes, now: float) -> None:
         """A key is gone. Its instance goes too, unless its lease may have run out for etcd's own reasons.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 
@@ -16,16 +16,19 @@ class Version:
     :ivar digest: names it.
     :ivar time: when it began to be served, in seconds since 1970.
     :ivar source: what made the change, in a word or two.
+    :ivar services: the texts of each service, by the paths of its files.
     """
 
     digest: str
     time: float
     source: str
     files: tuple[tuple[str, str, dict[str, str]], ...] = field(repr=False, eq=False)
+    services: Mapping[str, Mapping[str, str]] = field(factory=dict, repr=False, eq=False)
 
     @classmethod
     def of(cls, loaded: LoadedMapping, time: float, source: str) -> Version:
-        return cls(loaded.digest, time, source, tuple(map(_file, loaded.compiled)))
+        services = {each.service.name: each.sources for each in loaded.compiled if each.service is not None}
+        return cls(loaded.digest, time, source, tuple(map(_file, loaded.compiled)), services)
 
     @property
     def roots(self) -> list[Root]:

@@ -108,6 +108,7 @@ class LoadedMapping:
     :ivar judgements: of all changes that break somebody.
     :ivar offered: names what was read; the same if nothing has changed since.
     :ivar digest: names what is served.
+    :ivar unserved: the text, as it was read, of each file in which there is an error.
     """
 
     mapping: ServedMapping = ServedMapping()
@@ -120,6 +121,7 @@ class LoadedMapping:
     judgements: tuple[Judgement, ...] = ()
     offered: str = ""
     digest: str = ""
+    unserved: Mapping[str, str] = field(factory=dict, hash=False, repr=False)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -198,7 +200,7 @@ class Loader:
             except (OSError, UnicodeError) as error:
                 texts[path] = type(error).__name__
                 raise
-            texts[path] = text
+            texts[path] = loading.texts[path] = text
             return text
 
         try:
@@ -239,6 +241,8 @@ class _Load:
     def __init__(self, served: Mapping[str, Compiled], judge: Judge | None) -> None:
         self.files: dict[str, None] = {}
         self.sought: dict[str, None] = {}
+        # What could be read, by path.
+        self.texts: dict[str, str] = {}
         self._served = served
         self._judge = judge
         # By path, in order; None: it cannot be used.
@@ -266,6 +270,7 @@ class _Load:
     def outcome(self) -> LoadedMapping:
         chosen = self._choose()
         joined, mapping = self._join(chosen)
+        wrong = dict.fromkeys(each.position.file for each in self._diagnostics if each.severity is Severity.ERROR)
         return LoadedMapping(
             mapping=mapping,
             diagnostics=tuple(self._diagnostics),
@@ -276,6 +281,7 @@ class _Load:
             overridden=self._overridden,
             judgements=tuple(self._judgements),
             digest=digest_of(sorted(each.digest for each in joined if each.service)),
+            unserved={path: self.texts[path] for path in wrong if path in self.texts},
         )
 
     def _choose(self) -> list[Compiled]:

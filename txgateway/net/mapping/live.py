@@ -37,6 +37,7 @@ class LiveMapping:
     :param wall_clock: gives the time in seconds since 1970.
     :ivar loaded: the outcome of the last load.
     :ivar trouble: why the sources cannot be read just now, if so.
+    :ivar told: told of each outcome that is taken over: the one before, itself, and what made the load necessary.
     :ivar generation: how many mappings have been served, the first one among them.
     :ivar reloads: how many loads came out how, the first one not among them.
     """
@@ -55,6 +56,7 @@ class LiveMapping:
         self.loaded = LoadedMapping()
         self.history = history
         self.trouble = ""
+        self.told: Callable[[LoadedMapping, LoadedMapping, str], None] = lambda before, loaded, why: None
         self.generation = 0
         self.reloads = dict.fromkeys((SERVED, UNCHANGED, BROKEN, FAILED), 0)
         self._background = background
@@ -185,6 +187,7 @@ class LiveMapping:
             self._serve(loaded)
             self.history.add(Version.of(loaded, self._wall_clock(), why))
             self._tell(before, loaded, why)
+        self.told(before, loaded, why)
         return BROKEN if loaded.errors else SERVED if is_new else UNCHANGED
 
     def _failed(self, failure: Failure) -> str:

@@ -69,8 +69,19 @@ class Registry(Protocol):
         """Withdraw what was announced and let go of everything. Never fails."""
         ...
 
+    def lease_ages(self, service: str) -> Mapping[str, float]:
+        """How long the present lease of each instance is known here, in seconds, by address.
+
+        Instances that need no lease are left out.
+        """
+        ...
+
     def status(self) -> dict[str, Any]:
         """What is known, as plain values for the admin page; ``services`` maps names to instances."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """The same without the instances, which may be many: how the registry itself is."""
         ...
 
 

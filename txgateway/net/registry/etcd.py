@@ -241,15 +241,24 @@ class EtcdRegistry:
         leaving = gatherResults([registration.withdraw() for registration in self._registrations])
         return leaving.addCallback(lambda _: self._client.close())
 
+    def lease_ages(self, service: str) -> dict[str, float]:
+        now = self._reactor.seconds()
+        return {address: age for each in self._discoveries for address, age in each.lease_ages(service, now).items()}
+
     def status(self) -> dict[str, Any]:
         services = sorted({name for discovery in self._discoveries for name in discovery.services})
+        return {
+            **self.summary(),
+            "services": {name: [describe(i) for i in instances(self._discoveries, name)] for name in services},
+        }
+
+    def summary(self) -> dict[str, Any]:
         return {
             "kind": "etcd",
             "ready": self.ready,
             "endpoints": list(self._client.endpoints),
             "endpoint": self._client.endpoint,
             "prefixes": [self._prefix_status(follower) for follower in self._followers],
-            "services": {name: [describe(i) for i in instances(self._discoveries, name)] for name in services},
             "elsewhere": {service: prefixes for service, prefixes in self._elsewhere.items() if prefixes},
             "announced": [
                 {"key": registration.key.decode(), "state": registration.state} for registration in self._registrations

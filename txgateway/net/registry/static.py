@@ -35,12 +35,17 @@ class StaticRegistry:
     def stop(self) -> Deferred[None]:
         return succeed(None)
 
+    def lease_ages(self, service: str) -> Mapping[str, float]:
+        return {}
+
     def status(self) -> dict[str, Any]:
         return {
-            "kind": "static",
-            "ready": self.ready,
+            **self.summary(),
             "services": {name: [describe(instance) for instance in of] for name, of in self.services.items()},
         }
+
+    def summary(self) -> dict[str, Any]:
+        return {"kind": "static", "ready": self.ready}
 
 
 @registries.register("static")
