@@ -1,4 +1,4 @@
-"""Servers of other makes in Python, in threads: thriftpy2's, and Apache Thrift's own."""
+"""Peers of other makes in Python, thriftpy2's and Apache Thrift's own: servers in threads, and clients."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from thrift.protocol.TBinaryProtocol import TBinaryProtocolFactory
 from thrift.protocol.TCompactProtocol import TCompactProtocolFactory
 from thrift.server.TServer import TThreadedServer
 from thrift.Thrift import TApplicationException, TMessageType, TType
-from thrift.transport.TSocket import TServerSocket
+from thrift.transport.TSocket import TServerSocket, TSocket
 from thrift.transport.TTransport import TBufferedTransportFactory, TFramedTransportFactory
 from thriftpy2 import protocol as their_protocols
+from thriftpy2 import rpc as their_rpc
 from thriftpy2 import server as their_servers
 from thriftpy2 import thrift as their_thrift
 from thriftpy2 import transport as their_transports
 
-from tests.end_to_end.kitex import SOURCES
+from tests.end_to_end.kitex import BOOK_IDL, SOURCES
 
 TRANSPORTS = {"framed": TFramedTransportFactory, "buffered": TBufferedTransportFactory}
 PROTOCOLS = {"binary": TBinaryProtocolFactory, "compact": TCompactProtocolFactory}
@@ -145,3 +146,37 @@ def their_bench(transport: str, protocol: str, books: list[dict[str, Any]]) -> I
     threading.Thread(target=server.serve, daemon=True).start()
     yield port
     server.close()
+
+
+class ApacheBookClient:
+    """Calls a server of ``book.thrift`` by Apache's protocols; results and exceptions by the ids of their fields."""
+
+    def __init__(self, port: int, transport: str, protocol: str) -> None:
+        self._transport = TRANSPORTS[transport]().getTransport(TSocket("127.0.0.1", port))
+        self._protocol = PROTOCOLS[protocol]().getProtocol(self._transport)
+        self._transport.open()
+
+    def call(self, name: str, request: list[Field]) -> dict[int, Any] | TApplicationException:
+        self._protocol.writeMessageBegin(name, TMessageType.CALL, 7)
+        write(self._protocol, [(1, TType.STRUCT, request)])
+        self._protocol.writeMessageEnd()
+        self._transport.flush()
+        answered, kind, sequence = self._protocol.readMessageBegin()
+        assert (answered, sequence) == (name, 7)
+        if kind == TMessageType.REPLY:
+            return read(self._protocol)
+        error = TApplicationException()
+        error.read(self._protocol)
+        return error
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@contextmanager
+def their_book_client(port: int, transport: str, protocol: str) -> Iterator[tuple[Any, Any]]:
+    """thriftpy2's client of ``book.thrift``, and the types of that."""
+    types = thriftpy2.load(str(BOOK_IDL), module_name=f"{transport}_{protocol}_book_thrift")
+    factories = {"trans_factory": THEIR_TRANSPORTS[transport](), "proto_factory": THEIR_PROTOCOLS[protocol]()}
+    with their_rpc.client_context(types.BookSvc, "127.0.0.1", port, **factories) as client:
+        yield client, types

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from thrift.Thrift import TType
 
 from tests.end_to_end.kitex import SOURCES, TRANSPORTS
-from tests.end_to_end.python_peers import apache_books, their_bench
+from tests.end_to_end.python_peers import ApacheBookClient, apache_books, their_bench, their_book_client
 from tests.end_to_end.test_kitex import volume
-from tests.end_to_end.twistd import GatewayProcess
+from tests.end_to_end.twistd import BookProcess, GatewayProcess
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +101,38 @@ def test_the_idl_says_how_a_service_is_spoken_to(place, tmp_path):
     gateway = place.gateway(idl=tmp_path)
     gateway.wait_for_instances("bench", 1)
     assert gateway.get("/bench/get?num=94").json["code"] == 40404
+
+
+# Python's clients, our service
+
+
+@pytest.fixture(scope="module")
+def book() -> Iterator[BookProcess]:
+    with BookProcess() as book:
+        yield book
+
+
+@pytest.mark.parametrize(("transport", "protocol"), EVERY_DIALECT)
+def test_a_client_of_thriftpy2(book, transport, protocol):
+    with their_book_client(book.port, transport, protocol) as (client, types):
+        found = client.queryBook(types.QueryBookReq(Num=7))
+        assert (found.ID, found.Title) == ("7", "Anna Karenina")
+        with pytest.raises(types.BookNotFound) as missing:
+            client.queryBook(types.QueryBookReq(Num=98))
+        assert (missing.value.Status, missing.value.Msg) == (404, "There is no book 98")
+        request = types.InsertBookReq(ID=f"{transport}-{protocol}", Title="Título" * 20_000, Author="Zoë")
+        assert [client.insertBook(request).Ok for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize(("transport", "protocol"), EVERY_DIALECT)
+def test_a_client_of_apache(book, transport, protocol):
+    client = ApacheBookClient(book.port, transport, protocol)
+    assert client.call("queryBook", [(1, TType.I32, 7)])[0][2] == "Anna Karenina"
+    assert client.call("queryBook", [(1, TType.I32, 98)]) == {1: {1: 404, 2: "There is no book 98"}}
+    unknown = client.call("eatBook", [])
+    assert (unknown.type, unknown.message) == (1, "unknown method eatBook")
+    assert client.call("queryBook", [(1, TType.I32, 7)])[0][1] == "7"
+    client.close()
 
 
 # Our gateway, Python's servers

@@ -17,6 +17,7 @@ from txgateway.core.codec.binary import decode
 from txgateway.core.codec.exception import ApplicationError
 from txgateway.core.framing import Framing, Info, Message
 from txgateway.core.framing.buffered import Buffered
+from txgateway.core.framing.compact import BufferedCompact, FramedCompact
 from txgateway.core.framing.framed import Framed
 from txgateway.core.framing.ttheader import Mux, TTHeader, TTHeaderUnframed
 from txgateway.core.linker import load
@@ -160,7 +161,7 @@ def error_of(message: Message) -> ApplicationError:
 
 def test_answers_in_the_transport_of_the_request(desk: Desk) -> None:
     peer = desk.peer()
-    for kind in (Framed, Buffered, Framed):
+    for kind in (Framed, Buffered, FramedCompact, BufferedCompact, Framed):
         peer.send(ask("echo", 5, kind=kind))
         assert peer.replies(kind()) == [Message(MessageType.REPLY, b"echo", 7, number(5))]
 
@@ -277,6 +278,15 @@ def tthead(
 ) -> bytes:
     fields = [] if number is None else [[1, "i32", number]]
     return kind().frame(Message(MessageType.CALL, method.encode(), sequence, encode_tree(fields), info))
+
+
+@pytest.mark.parametrize("kind", [FramedCompact, BufferedCompact])
+def test_refuses_in_the_compact_protocol_what_came_in_it(desk: Desk, kind: type[Framing]) -> None:
+    peer = desk.peer().send(ask("nope", kind=kind), ask("greet", kind=kind, tree=[[1, "struct", []]]))
+    unknown, lacking = peer.replies(kind())
+    assert error_of(unknown) == ApplicationError(1, "unknown method nope")
+    assert error_of(lacking).kind == 7
+    assert not peer.lost
 
 
 @pytest.mark.parametrize("kind", [TTHeader, TTHeaderUnframed])

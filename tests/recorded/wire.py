@@ -25,7 +25,8 @@ from txgateway.core.descriptor import Method
 from txgateway.core.errors import ConnectionClosed, UnusableReply, WireError
 from txgateway.core.framing import Framing, Message
 from txgateway.core.framing.buffered import Buffered
-from txgateway.core.framing.detecting import Detecting
+from txgateway.core.framing.compact import BufferedCompact, FramedCompact
+from txgateway.core.framing.detecting import Accepting, Detecting
 from txgateway.core.framing.framed import Framed
 from txgateway.core.framing.ttheader import Mux, TTHeader, TTHeaderUnframed
 from txgateway.core.linker import load
@@ -290,7 +291,7 @@ def _kind_here(vector: Vector, kind: int) -> int:
 def _probe(idl: Idl, vector: Vector) -> None:
     server = idl.server(vector)
     request = bytes.fromhex(vector["request"])
-    answers = list(Detecting().feed(server.ask(request, vector.get("request_eof", False))))
+    answers = list(Accepting().feed(server.ask(request, vector.get("request_eof", False))))
     recorded = [parts for parts in vector["reply_messages"] if parts]
     unexpected = _replies(idl, vector, recorded, answers)
     if _is_refused_here(request, server.server.limits.message):
@@ -299,8 +300,7 @@ def _probe(idl: Idl, vector: Vector) -> None:
         expect([], unexpected)
         # Kitex closes after most errors; here whatever stands behind is answered as well.
         expect(False, vector["connection_after"] == "open" and server.closed)
-    elif vector["connection_after"] == "closed" and vector["server"] == "mux" and _is_a_request(request):
-        # A multiplexing server of Kitex's takes TTHeader alone; ours takes every transport.
+    elif vector["connection_after"] == "closed" and _is_taken_only_here(vector["server"], request):
         expect({"REPLY"}, {answer.type.name for answer in answers})
     elif vector["connection_after"] == "closed":
         # Kitex closes without a word, also when it cannot write an answer; here that is told.
@@ -355,11 +355,14 @@ def _is_refused_here(data: bytes, limit: int) -> bool:
     return begin > 0 and end - begin > int.from_bytes(data[:4], "big")
 
 
-def _is_a_request(data: bytes) -> bool:
+def _is_taken_only_here(server: str, data: bytes) -> bool:
+    """A request that Kitex does not take: its mux server all but TTHeader, any of them the compact protocol."""
+    reader = Accepting()
     try:
-        return next(iter(Detecting().feed(data))).type in (MessageType.CALL, MessageType.ONEWAY)
+        is_request = next(iter(reader.feed(data))).type in (MessageType.CALL, MessageType.ONEWAY)
     except (WireError, StopIteration):
         return False
+    return is_request and (server == "mux" or isinstance(reader.found, BufferedCompact | FramedCompact))
 
 
 # Hand-made replies

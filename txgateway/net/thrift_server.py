@@ -44,7 +44,7 @@ from ..core.codec.exception import Kind
 from ..core.errors import WireError
 from ..core.fingerprint import wire_fingerprint
 from ..core.framing import LIMIT, BrokenMessage, Framing, Message
-from ..core.framing.detecting import Detecting
+from ..core.framing.detecting import Accepting
 from ..core.framing.ttheader import OUT_OF_ORDER
 from ..core.instances import DEFAULT_WEIGHT, Instance
 from ..core.linker import load
@@ -132,7 +132,7 @@ class ServerConnection(Protocol):
     def __init__(self, server: ThriftServer) -> None:
         self._server = server
         self._limits = server.limits
-        self._requests = Detecting(server.limits.message)
+        self._requests = Accepting(server.limits.message)
         # What came and is not read yet: pieces, and the one that is being read.
         self._unread: deque[bytes] = deque()
         self._reading: Iterator[Message] | None = None

@@ -9,7 +9,7 @@ from ..codec.bounds import Incomplete
 from ..codec.header import LONGEST_NAME, Header
 from ..errors import WireError
 from ..message import MessageType
-from . import LIMIT, Data, Framing, Message, framings
+from . import LIMIT, BrokenMessage, Data, Framing, Message, framings
 from .foreign import describe
 from .framed import Framed
 
@@ -39,14 +39,20 @@ class BufferedCompact(Framing):
 
     def measure(self, data: Data, start: int) -> int:
         begun, self._begun = self._begun, None
+        if begun is not None and begun[0] != start:
+            begun = None
         try:
-            if begun is None or begun[0] != start:
+            if begun is None:
                 head = _parse(data, start)
                 begun = start, head, compact.Reader(head.end, self.limit)
             end = begun[2].resume(data)
         except Incomplete as short:
-            self._begun = begun if begun is not None and begun[0] == start else None
+            self._begun = begun
             end = short.needed
+        except WireError as error:
+            if begun is None:
+                raise
+            raise BrokenMessage(str(error), begun[1]) from None
         self._measured = begun
         if end - start > self.limit:
             raise WireError(f"a message of {end - start} bytes or more, above the limit of {self.limit}")

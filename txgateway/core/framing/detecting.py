@@ -7,6 +7,7 @@ import struct
 from ..errors import WireError
 from . import LIMIT, Data, Framing, Message
 from .buffered import Buffered
+from .compact import BufferedCompact, FramedCompact
 from .foreign import describe
 from .framed import Framed
 from .ttheader import TTHeader, TTHeaderUnframed
@@ -14,6 +15,8 @@ from .ttheader import TTHeader, TTHeaderUnframed
 _STRICT = b"\x80\x01"
 _TTHEADER = b"\x10\0"
 _MESH = b"\xff\xaf"
+# The protocol, then the message's type and version 1.
+_COMPACT = (b"\x82\x21", b"\x82\x41", b"\x82\x61", b"\x82\x81")
 _u16 = struct.Struct(">H").unpack_from
 
 
@@ -63,3 +66,22 @@ class Detecting(Framing):
 
     def open(self, data: Data, start: int, end: int) -> Message:
         return self._reading.open(data, self._begin, end)
+
+
+class Accepting(Detecting):
+    """What a server reads with: the compact protocol as well, for no server answers in it unasked."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        super().__init__(limit)
+        self._compact = BufferedCompact(limit)
+        self._framed_compact = FramedCompact(limit)
+
+    def measure(self, data: Data, start: int) -> int:
+        if data[start : start + 2] in _COMPACT:
+            self._reading = self._compact
+        elif data[start + 4 : start + 6] in _COMPACT:
+            self._reading = self._framed_compact
+        else:
+            return super().measure(data, start)
+        self._begin = start
+        return self._reading.measure(data, start)
