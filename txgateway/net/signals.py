@@ -1,0 +1,26 @@
+"""Heed a signal beside whoever heeds it already."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+
+def heed(reactor: Any, number: signal.Signals, act: Callable[[], object]) -> Callable[[], None]:
+    """Have the reactor call ``act`` at each such signal; what is returned ends that. For the main thread alone."""
+    before = signal.getsignal(number)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if callable(before):
+            before(number, frame)
+        reactor.callFromThread(act)
+
+    def end() -> None:
+        # Somebody who came later keeps the signal, and we are called in vain.
+        if signal.getsignal(number) is handle:
+            signal.signal(number, before)
+
+    signal.signal(number, handle)
+    return end
