@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # Of a value that came, so much is shown.
 SHOWN = 40
+# What stands in front of it.
+GOT = ", got "
 
 
 class Misfit(Exception):
@@ -28,7 +30,7 @@ class Misfit(Exception):
         return self
 
     def __str__(self) -> str:
-        return f"expected {self.expected}, got {self.got}"
+        return f"expected {self.expected}{GOT}{self.got}"
 
 
 class Missing(Misfit):

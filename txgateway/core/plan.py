@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from attrs import frozen
 
-from .annotations import Check, Surroundings, checks, verbs
+from .annotations import Check, Failure, Surroundings, checks, verbs
 from .binding import Bind, Binders
 from .call_binding import ENVELOPE_KEY, CallBinders
 from .codec import binary
@@ -31,6 +30,7 @@ from .inputs import PathParameters
 from .message import NO_POLICY, Reply, Request, Response
 from .policy import Policies, Policy
 from .rendering import Answers, CallAnswers, Decode, Result, compile_decode, enveloped, render
+from .sensitive import SensitiveFields
 from .steering import Steer, compile_steer
 
 # A method with this annotation streams, unless its value is "unary".
@@ -94,6 +94,7 @@ class Planner:
         self._call_binders = CallBinders(self._structs)
         self._answers = Answers(schema)
         self._call_answers = CallAnswers(schema)
+        self._sensitive = SensitiveFields(schema)
         self._known_checks: dict[TypeName, tuple[Check, ...]] = {}
 
     def route_plan(self, declared: Service, method: Method) -> Plan:
@@ -126,14 +127,19 @@ class Planner:
 
     def _plan(self, declared: Service, method: Method, bind: Bind, decode: Decode, is_enveloped: bool = False) -> Plan:
         policy = self._policies.policy(self._service, declared, method, _verbs(method))
+        bind = refuse_streaming if is_streaming(method) else bind
+        validate = self._validate(method, policy)
+        sensitive = self._sensitive.of(method)
+        if sensitive is not None:
+            bind, validate = sensitive.around(bind), sensitive.around(validate)
         return Plan(
             service=self._service,
             idl_service=declared.name.name,
             method=method,
             wire_name=method.name.encode(),
             oneway=method.oneway,
-            bind=refuse_streaming if is_streaming(method) else bind,
-            validate=self._validate(method, policy),
+            bind=bind,
+            validate=validate,
             encode=encode,
             decode=decode,
             render=render,
@@ -148,7 +154,12 @@ class Planner:
         found = self._checks(method.arguments[0].type.name)
         if not found:
             return nothing_to_validate
-        observed = partial(self._surroundings.observed, self._service, method.name)
+        sensitive = self._sensitive.of(method)
+
+        def observed(failure: Failure) -> None:
+            shown = failure if sensitive is None else sensitive.failure(failure)
+            self._surroundings.observed(self._service, method.name, shown)
+
         enforce = compile_enforcement(policy.validate, found, observed)
         attribute = next(iter(self._structs.arguments(method).__names__))
         return lambda arguments: enforce(getattr(arguments, attribute))
