@@ -27,7 +27,7 @@ def pickers(*choices: Choice) -> Pickers:
 def test_equal_choices_share_a_balancer():
     made = pickers(Choice("p2c"))
     assert made[Choice("p2c")] is made[Choice("p2c")]
-    assert made[Choice("p2c")] is not made[Choice("p2c", "lane")]
+    assert made[Choice("p2c")] is not made[Choice("p2c", ("lane",))]
 
 
 def test_without_instances_nobody_is_picked():
@@ -43,10 +43,10 @@ def test_what_is_ejected_comes_last():
 
 
 def test_a_subset_is_left_for_nobody_better():
-    made = pickers(Choice("wrr", "lane"))
+    made = pickers(Choice("wrr", ("lane",)))
     made.rebuild(MEMBERS, {MEMBERS[0].address, MEMBERS[1].address}, {})
     blue = Call("svc", b"get", b"", subset="blue")
-    assert {made[Choice("wrr", "lane")].pick(blue) for _ in range(20)} == set(MEMBERS[:2])
+    assert {made[Choice("wrr", ("lane",))].pick(blue) for _ in range(20)} == set(MEMBERS[:2])
 
 
 def test_a_slow_start_weighs_less_but_not_on_a_ring():

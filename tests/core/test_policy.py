@@ -63,7 +63,7 @@ def test_every_annotation_is_read():
     )["get"]
     assert found == Policy(
         name="Svc.get",
-        choice=Choice("p2c", "lane", True),
+        choice=Choice("p2c", ("lane",), True),
         timeout=0.2,
         connect_timeout=0.1,
         retries=2,
@@ -71,7 +71,7 @@ def test_every_annotation_is_read():
         backup_after=0.05,
         idempotent=True,
         hash_key="header:X-User",
-        subset="query:lane",
+        subset=("query:lane",),
     )
 
 
@@ -97,6 +97,20 @@ def test_the_configuration_wins_over_annotations():
     found = policies('tgw.retries="2", tgw.timeout="9s"', known=known)
     assert (found["get"].retries, found["get"].timeout, found["get"].retry_on) == (0, 0.5, frozenset({"closed"}))
     assert (found["put"].retries, found["put"].timeout) == (4, 0.5)
+
+
+def test_several_tags_of_a_method_replace_those_of_its_service():
+    found = policies('tgw.tag="lane=query:lane", tgw.tag="ring=canary"', 'tgw.tag="zone=header:x-zone"')
+    assert (found["get"].choice.tags, found["get"].subset) == (("lane", "ring"), ("query:lane", "canary"))
+    assert (found["put"].choice.tags, found["put"].subset) == (("zone",), ("header:x-zone",))
+    known = Policies(balancers=BALANCERS).checked({"svc": {"tag": "os=linux"}, "svc.get": {"tag": ["a=1", "b=2"]}})
+    found = policies('tgw.tag="lane=query:lane"', known=known)
+    assert [found[name].choice.tags for name in ("get", "put")] == [("a", "b"), ("os",)]
+
+
+def test_a_method_may_wait_for_connections_as_it_wants():
+    found = policies('tgw.connect_timeout="50ms"', 'tgw.connect_timeout="2s"')
+    assert (found["get"].connect_timeout, found["put"].connect_timeout) == (0.05, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +163,8 @@ def test_a_backup_request_is_for_what_may_run_twice():
     [
         ({"svc": {"retry": 1}}, "svc.retry: no such policy; there are timeout, "),
         ({"svc": 1}, "svc: expected a table"),
-        ({"svc.get": {"connect_timeout": 1}}, "svc.get.connect_timeout: it can be set for a whole service only"),
+        ({"svc.get": {"pipeline": 2}}, "svc.get.pipeline: it can be set for a whole service only"),
+        ({"svc": {"tag": ["lane=blue", "ring"]}}, "svc.tag: expected TAG=VALUE, or TAG= and where the value is"),
         ({"svc": {"retries": 6}}, "svc.retries: expected a whole number from 0 to 5, got 6"),
         ({"svc": {"timeout": -1}}, "svc.timeout: expected a time such as 200ms or 1.5s, at most 3600s, got -1"),
         ({"svc": {"balancer": "best"}}, "svc.balancer: expected one of hash, p2c, wrr, got 'best'"),

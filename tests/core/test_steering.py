@@ -63,6 +63,11 @@ def test_where_the_value_of_a_tag_is_found(source, subset):
     assert steered(f'tgw.tag="lane={source}"', "/get", x_lane="blue").subset == subset
 
 
+def test_several_tags_have_a_value_each():
+    call = steered('tgw.tag="lane=header:x-lane", tgw.tag="ring=query:ring", tgw.tag="os=linux"', "/get", x_lane="blue")
+    assert call.subset == "blue\0\0linux"
+
+
 def test_a_method_that_steers_by_nothing_pays_nothing():
     mapping = Mapped.of(IDL.format(annotations='tgw.retries="1"')).mapping
     assert mapping.generic("svc", "get").steer is None

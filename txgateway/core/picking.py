@@ -72,4 +72,4 @@ class Pickers(dict[Choice, Balancer]):
             build = slow_start(build, self._steps)
         # Who is preferred is asked within a subset: a call must not leave it for a better instance.
         build = tiered(build, self._ejected, self._zone)
-        return subsets(build, choice.tag, choice.tag_fallback) if choice.tag else build
+        return subsets(build, choice.tags, choice.tag_fallback) if choice.tags else build

@@ -38,12 +38,12 @@ class Choice(NamedTuple):
 
     A tuple, since it is looked up twice for each call: that is five times as quick as by a class of attrs.
 
-    ``tag`` divides the instances; empty: they are not divided. ``tag_fallback`` says whether a call
+    ``tags`` divide the instances; empty: they are not divided. ``tag_fallback`` says whether a call
     whose subset is empty may go to any instance.
     """
 
     balancer: str = "wrr"
-    tag: str = ""
+    tags: tuple[str, ...] = ()
     tag_fallback: bool = False
 
 
@@ -56,7 +56,7 @@ class Policy:
 
     :ivar name: the method, as ``Service.method``; empty if the policy is nobody's.
     :ivar timeout: for one try.
-    :ivar connect_timeout: for one connection; of a service, whose methods share connections.
+    :ivar connect_timeout: for a call to wait for a connection that is being made.
     :ivar retries: how often a call may be repeated.
     :ivar retry_on: for what.
     :ivar backoff: the least and the most time before a repetition, by chance.
@@ -67,7 +67,7 @@ class Policy:
     :ivar pipeline: how many calls one connection carries at a time, and
     :ivar protocol: how structs are spelled: of a service too; empty or 0: as the settings say.
     :ivar hash_key: where a call's key is found; see ``steering``.
-    :ivar subset: where the wanted value of the tag is found, or that value.
+    :ivar subset: for each tag where its wanted value is found, or that value.
     """
 
     name: str = ""
@@ -84,7 +84,7 @@ class Policy:
     pipeline: int = 0
     protocol: str = ""
     hash_key: str = ""
-    subset: str = ""
+    subset: tuple[str, ...] = ()
 
 
 def duration(text: str) -> float:
@@ -121,10 +121,12 @@ def _source(text: str) -> str:
     return text
 
 
-def _tag(text: str) -> str:
-    if not _TAG.fullmatch(text):
+def _tag(text: str) -> tuple[str, str]:
+    """A tag, and where its wanted value is found."""
+    parts = _TAG.fullmatch(text)
+    if not parts:
         raise ValueError("TAG=VALUE, or TAG= and where the value is: header:NAME, cookie:NAME, query:NAME or arg:FIELD")
-    return text
+    return parts[1], parts[2]
 
 
 def _mode(text: str) -> str:
@@ -169,7 +171,9 @@ POLICIES: dict[str, Callable[[str], Any]] = {
     "protocol": _protocol,
 }
 # A service's connections are shared by its methods.
-_OF_SERVICE = ("connect_timeout", "transport", "pipeline", "protocol")
+_OF_SERVICE = ("transport", "pipeline", "protocol")
+# These may be given several times; what is given for a method replaces all that is given for its service.
+_MANY = ("tag",)
 
 
 class PolicyError(ValueError):
@@ -230,27 +234,32 @@ class Policies:
     def _override(self, place: str, values: Any) -> dict[str, Any]:
         if not isinstance(values, Mapping):
             raise PolicyError(f"{place}: expected a table")
-        checked = {}
+        checked: dict[str, Any] = {}
         for name, value in values.items():
             if name not in POLICIES:
                 raise PolicyError(f"{place}.{name}: no such policy; there are {', '.join(POLICIES)}")
             if name in _OF_SERVICE and "." in place:
                 raise PolicyError(f"{place}.{name}: it can be set for a whole service only")
             try:
-                checked[name] = self._read(name, _as_text(name, value))
+                if name in _MANY:
+                    checked[name] = [self._read(name, each) for each in _as_texts(value)]
+                else:
+                    checked[name] = self._read(name, _as_text(name, value))
             except ValueError as error:
                 raise PolicyError(f"{place}.{name}: expected {error}, got {value!r}") from None
         return checked
 
     def _annotated(self, annotations: Annotations, names: Iterable[str], errors: list[Diagnostic]) -> dict[str, Any]:
-        given = {}
+        given: dict[str, Any] = {}
         for name in names:
-            annotation = annotations.first(f"tgw.{name}")
-            if annotation is not None:
+            found = annotations.all(f"tgw.{name}")
+            for annotation in found if name in _MANY else found[:1]:
                 try:
-                    given[name] = self._read(name, annotation.value)
+                    read = self._read(name, annotation.value)
                 except ValueError as error:
                     errors.append(_complaint(annotation, str(error)))
+                else:
+                    given[name] = [*given.get(name, ()), read] if name in _MANY else read
         return given
 
     def _read(self, name: str, text: str) -> Any:
@@ -260,17 +269,21 @@ class Policies:
         return POLICIES[name](text)
 
     def _policy(self, name: str, given: dict[str, Any]) -> Policy:
-        tag, _, subset = given.pop("tag", "").partition("=")
+        subsets: dict[str, str] = dict(given.pop("tag", ()))
         fallback = given.pop("tag_fallback", self.defaults.choice.tag_fallback)
         # Whoever names a key means the balancer that uses it.
         by_default = "hash" if "hash_key" in given else self.defaults.choice.balancer
-        choice = Choice(given.pop("balancer", by_default), tag, fallback and bool(tag))
-        return evolve(self.defaults, name=name, choice=choice, subset=subset, **given)
+        choice = Choice(given.pop("balancer", by_default), tuple(subsets), fallback and bool(subsets))
+        return evolve(self.defaults, name=name, choice=choice, subset=tuple(subsets.values()), **given)
 
 
 def _complaint(annotation: Annotation, expected: str) -> Diagnostic:
     message = f"{annotation.key}: expected {expected}, got {annotation.value[:40]!r}"
     return Diagnostic(message, annotation.value_position or annotation.position)
+
+
+def _as_texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
 def _as_text(name: str, value: Any) -> str:

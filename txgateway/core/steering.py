@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
+from .balancing.subsets import BETWEEN_TAGS
 from .codec.structs import Structs
 from .descriptor import EnumType, Method, ScalarType, StructType
 from .errors import Diagnostic, IdlError
@@ -23,14 +24,15 @@ Steer = Callable[[Call, Request, Any], Call]
 
 def compile_steer(structs: Structs, policy: Policy, method: Method) -> Steer | None:
     """None if nothing in a request matters. Raises IdlError for a field that there is not."""
-    hash_key, subset = (_finder(source, structs, method) for source in (policy.hash_key, policy.subset))
-    if hash_key is None and subset is None:
+    hash_key = _finder(policy.hash_key, structs, method)
+    subset = [find for source in policy.subset if (find := _finder(source, structs, method)) is not None]
+    if hash_key is None and not subset:
         return None
 
     def steer(call: Call, request: Request, arguments: Any) -> Call:
         key = b"" if hash_key is None else hash_key(request, arguments)
-        wanted = b"" if subset is None else subset(request, arguments)
-        return evolve(call, hash_key=key, subset=wanted.decode("utf-8", "replace"))
+        wanted = BETWEEN_TAGS.join(find(request, arguments).decode("utf-8", "replace") for find in subset)
+        return evolve(call, hash_key=key, subset=wanted)
 
     return steer
 

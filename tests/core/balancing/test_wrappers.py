@@ -33,7 +33,7 @@ def picked(balancer, subset="", exclude=(), times=40):
 
 @pytest.mark.parametrize("name", ["wrr", "p2c", "hash", "random"])
 def test_a_call_stays_in_its_subset(name):
-    balancer = subsets(balancers[name], "lane")(EVERYBODY, Random(1), Memory())
+    balancer = subsets(balancers[name], ["lane"])(EVERYBODY, Random(1), Memory())
     assert picked(balancer, "blue") == {BLUE, BLUE_TOO}
     assert picked(balancer, "green") == {GREEN}
     assert picked(balancer) == {PLAIN}
@@ -42,7 +42,7 @@ def test_a_call_stays_in_its_subset(name):
 
 
 def test_with_a_fallback_an_empty_subset_is_everybody():
-    balancer = subsets(balancers["p2c"], "lane", fall_back=True)(EVERYBODY, Random(1), Memory())
+    balancer = subsets(balancers["p2c"], ["lane"], fall_back=True)(EVERYBODY, Random(1), Memory())
     assert picked(balancer, "red") == set(EVERYBODY)
     assert picked(balancer, "green") == {GREEN}
     assert GREEN not in picked(balancer, "green", {GREEN})
@@ -50,12 +50,27 @@ def test_with_a_fallback_an_empty_subset_is_everybody():
 
 def test_subsets_nest():
     canary = Instance("10.0.0.5", 9000, tags={"lane": "blue", "canary": ""})
-    both = subsets(subsets(balancers["wrr"], "lane"), "lane")([*EVERYBODY, canary], Random(1), Memory())
+    both = subsets(subsets(balancers["wrr"], ["lane"]), ["lane"])([*EVERYBODY, canary], Random(1), Memory())
     assert picked(both, "blue") == {BLUE, BLUE_TOO, canary}
 
 
+def test_several_tags_must_all_be_as_the_call_wants_them():
+    canary, other = (evolve(each, tags={"lane": "blue", "ring": "canary"}) for each in (PLAIN, GREEN))
+    plain = [canary, evolve(other, tags={"ring": "canary"}), BLUE]
+    by_both = subsets(balancers["wrr"], ["lane", "ring"])(plain, Random(1), Memory())
+    wanted = {"blue\0canary": plain[0], "\0canary": plain[1], "blue\0": plain[2]}
+    assert {subset: picked(by_both, subset) for subset in (*wanted, "blue", "\0")} == {
+        **{subset: {instance} for subset, instance in wanted.items()},
+        "blue": {None},
+        "\0": {None},
+    }
+    assert picked(subsets(balancers["wrr"], ["lane", "ring"], fall_back=True)(plain, Random(1), Memory()), "\0") == set(
+        plain
+    )
+
+
 def test_a_subset_and_everybody_see_the_same_load():
-    balancer = subsets(balancers["p2c"], "lane", fall_back=True)(EVERYBODY, Random(1), Memory())
+    balancer = subsets(balancers["p2c"], ["lane"], fall_back=True)(EVERYBODY, Random(1), Memory())
     for each in (BLUE, BLUE_TOO, PLAIN):
         balancer.began(each)
     assert picked(balancer, "red", {PLAIN, BLUE}) == {GREEN}

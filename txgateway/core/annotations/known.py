@@ -62,7 +62,7 @@ KNOWN: dict[str, frozenset[Place]] = {
     "tgw.tag": _POLICY,
     "tgw.tag_fallback": _POLICY,
     "tgw.timeout": _POLICY,
-    "tgw.connect_timeout": _SERVICE,
+    "tgw.connect_timeout": _POLICY,
     "tgw.retries": _POLICY,
     "tgw.retry_on": _POLICY,
     "tgw.backup_after": _POLICY,

@@ -1,4 +1,4 @@
-"""Tag subsets: a call goes only to instances with a certain value of a tag, by any balancer among them."""
+"""Tag subsets: a call goes only to instances with certain values of some tags, by any balancer among them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from ..instances import Instance
 from ..message import Call
 from . import Balancer, BuildBalancer, Memory, NoBalancer
 
+# In ``Call.subset`` this stands between the values of several tags.
+BETWEEN_TAGS = "\0"
 
-def subsets(build: BuildBalancer, tag: str, fall_back: bool = False) -> BuildBalancer:
-    """Wraps a balancer; the call says which value it wants, and instances without the tag have the value "".
+
+def subsets(build: BuildBalancer, tags: Sequence[str], fall_back: bool = False) -> BuildBalancer:
+    """Wraps a balancer; the call says which values it wants, and instances without a tag have the value "" in it.
 
     :param fall_back: whether a call for which there is nobody may go to any instance.
     """
 
     def build_subsets(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
-        return Subsets(instances, random, memory, build, tag, fall_back)
+        return Subsets(instances, random, memory, build, tags, fall_back)
 
     return build_subsets
 
@@ -31,13 +34,13 @@ class Subsets(Balancer):
         random: Random,
         memory: Memory,
         build: BuildBalancer,
-        tag: str,
+        tags: Sequence[str],
         fall_back: bool,
     ) -> None:
         members: defaultdict[str, list[Instance]] = defaultdict(list)
+        self._tags = tags
         for instance in instances:
-            members[instance.tags.get(tag, "")].append(instance)
-        self._tag = tag
+            members[self._key(instance)].append(instance)
         self._subsets = {value: build(each, random, memory) for value, each in members.items()}
         self._everybody = build(instances, random, memory) if fall_back else NoBalancer()
 
@@ -60,4 +63,7 @@ class Subsets(Balancer):
 
     def _subset_of(self, instance: Instance) -> Balancer:
         """Where the instance's own state is; ``everybody`` shares it by the memory."""
-        return self._subsets[instance.tags.get(self._tag, "")]
+        return self._subsets[self._key(instance)]
+
+    def _key(self, instance: Instance) -> str:
+        return BETWEEN_TAGS.join(instance.tags.get(tag, "") for tag in self._tags)
