@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..core.annotations import Source, sources
+from ..core.annotations import Source
 from ..core.annotations.agw import modernise
 from ..core.annotations.no_body_struct import NO_BODY_STRUCT
 from ..core.descriptor import Field, Method, Struct, StructType, TypeName
@@ -19,6 +19,7 @@ from ..core.keys import request_keys
 from ..core.linker import Cache
 from ..core.linker import load as load_file
 from ..core.mapping import Route
+from ..core.places import is_whole, sources_of
 from ..net.mapping.folder import read_file
 from ._idl import idl_arguments, load, styled
 
@@ -79,11 +80,8 @@ def places_of(field: Field) -> list[str]:
     """Where the gateway looks for a field of a request, in the order in which it does: ``query num``, ``body Num``."""
     if NO_BODY_STRUCT in field.annotations:
         return ["its own fields"]
-    written = [sources[a.key.lower()](a.value or field.name) for a in field.annotations if a.key.lower() in sources]
-    ranked = sorted(written, key=lambda source: source.rank)
-    keys = request_keys(field)
-    if any(source.whole for source in ranked):
-        keys = ()
+    ranked = sources_of(field)
+    keys = () if is_whole(field) else request_keys(field)
     # Without a source of its own a field is in the body, or in the query of a request that has none.
     query = [f"query {keys[0]}"] if keys and not ranked else []
     return list(dict.fromkeys([*map(_place, ranked), *(f"body {key}" for key in keys), *query]))

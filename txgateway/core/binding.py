@@ -6,40 +6,28 @@ sources in their fixed order and puts the first value it finds into the struct.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from .annotations import JSON_RANK, Source, marked
-from .annotations import sources as known_sources
-from .annotations.no_body_struct import NO_BODY_STRUCT
+from .annotations import Source, marked
 from .annotations.none import NONE
 from .arguments import ARGUMENT_DEPTH, FIELD_DEPTH, Argument, bad_request
 from .codec.json_to_thrift import JsonReaders, Reader
 from .codec.structs import Structs, ThriftStruct, exactly_one
-from .descriptor import Field, Method, Requiredness, StructKind, StructType, TypeName
+from .descriptor import Field, Method, StructKind, StructType
 from .errors import BadRequest
 from .inputs import BodyKind, Inputs, PathParameters, parse_json
-from .keys import API_BODY, converts, embeds, nested_key, request_keys
+from .keys import converts, embeds, nested_key, request_keys
 from .message import Request
 from .misfit import Misfit, Missing
-from .text import scalar_reader
+from .places import Otherwise, Wanted, is_of_body, is_whole, places_of_value, sources_of, wanted_of
 from .text_values import Texts, texts
 
 Bind = Callable[[Request, PathParameters], ThriftStruct]
 # Puts one field of the struct, if the request gives it; raises Misfit.
 Fill = Callable[[Inputs, ThriftStruct], None]
-
-
-class Plain(Source):
-    """Where a field without any source annotation finds its text: the query, or a form if that is the body."""
-
-    rank = 30
-    place = "parameter"
-
-    def occurrences(self, inputs: Inputs) -> list[bytes] | None:
-        return inputs.plain(self.key)
 
 
 class Binders:
@@ -75,11 +63,10 @@ def named(reader: Reader, name: str) -> Reader:
 def _bind_value(argument: Argument, readers: JsonReaders) -> Bind:
     """The argument is no struct: it has a source of its own, or it is the whole JSON body, or a parameter."""
     field = argument.field
-    sources = _sources(field)
-    optional = evolve(field, requiredness=Requiredness.OPTIONAL)
-    fill = _filler(argument.attribute, optional, readers, sources or [Plain(field.name)], keys=())
+    sources = sources_of(field)
+    fill = _filler(argument.attribute, Wanted(field, places_of_value(field)), readers)
     read_whole = None if sources else named(readers.field(field), field.name)
-    takes_form = _is_of_body(field)
+    takes_form = is_of_body(field)
     takes_any = not takes_form or any(source.of_body and source.whole for source in sources)
 
     def bind(request: Request, path: PathParameters) -> ThriftStruct:
@@ -104,9 +91,9 @@ def _bind_value(argument: Argument, readers: JsonReaders) -> Bind:
 def _bind_struct(argument: Argument, cls: type[ThriftStruct], structs: Structs, readers: JsonReaders) -> Bind:
     arguments, attribute = argument.cls, argument.attribute
     struct = cls.__declaration__
-    fields = zip(cls.__names__, struct.fields, strict=True)
-    fills = tuple(_field(name, field, structs, readers) for name, field in fields)
-    read_body = _body_reader([field for field in struct.fields if not marked(field, NONE)])
+    fields = zip(cls.__names__, wanted_of(struct.fields, structs.schema), strict=True)
+    fills = tuple(fill for name, wanted in fields for fill in _fills(name, wanted, structs, readers))
+    read_body = body_reader(struct.fields)
     union = struct.name.name if struct.kind is StructKind.UNION else ""
 
     def bind(request: Request, path: PathParameters) -> ThriftStruct:
@@ -137,12 +124,13 @@ class _BodyNeeds:
     raw: bool
 
 
-def _body_reader(fields: list[Field]) -> Callable[[Inputs], None]:
+def body_reader(fields: Iterable[Field]) -> Callable[[Inputs], None]:
     """Reads the body as far as the fields can use it; raises BadRequest or UnsupportedBody."""
+    fields = [field for field in fields if not marked(field, NONE)]
     needs = _BodyNeeds(
-        json=any(request_keys(field) and not _is_whole(field) for field in fields),
-        plain=any(_is_of_body(field) for field in fields),
-        raw=any(source.of_body and source.whole for field in fields for source in _sources(field)),
+        json=any(request_keys(field) and not is_whole(field) for field in fields),
+        plain=any(is_of_body(field) for field in fields),
+        raw=any(source.of_body and source.whole for field in fields for source in sources_of(field)),
     )
 
     def read(inputs: Inputs) -> None:
@@ -162,91 +150,51 @@ def _body_reader(fields: list[Field]) -> Callable[[Inputs], None]:
     return read
 
 
-def _is_of_body(field: Field) -> bool:
-    """Whether the body is where the field is expected, not only where it is looked for at last."""
-    sources = _sources(field)
-    return not sources or any(source.of_body and not source.whole for source in sources)
-
-
-def _is_whole(field: Field) -> bool:
-    """Whether the field's own sources leave nothing to be looked up in the body."""
-    return any(source.whole for source in _sources(field)) and API_BODY not in field.annotations
-
-
-def _sources(field: Field) -> list[Source]:
-    """The field's sources in the order in which they are asked; of equal ones the written order."""
-    found = [
-        known_sources[a.key.lower()](a.value or field.name) for a in field.annotations if a.key.lower() in known_sources
-    ]
-    return sorted(found, key=lambda source: source.rank)
-
-
-def _field(attribute: str, field: Field, structs: Structs, readers: JsonReaders) -> Fill:
-    if marked(field, NO_BODY_STRUCT) and isinstance(field.type, StructType):
-        return _bodiless(attribute, field, structs, readers, ())
-    sources = _sources(field)
-    keys = request_keys(field)
-    if marked(field, NONE) or not (sources or keys):
-        return _hidden(attribute, field, structs)
-    if not sources:
-        sources = [Plain(keys[0])]
-    return _filler(attribute, field, readers, sources, () if _is_whole(field) else keys)
-
-
-def _hidden(attribute: str, field: Field, structs: Structs) -> Fill:
-    """A field that no request can give; one that is required is sent as zero."""
-    if field.requiredness is not Requiredness.REQUIRED or field.default is not None:
-        return _nothing
-    return _constant(attribute, structs.zero(field))
-
-
-def _nothing(inputs: Inputs, made: ThriftStruct) -> None:
-    """The field keeps its rest value."""
+def _fills(attribute: str, wanted: Wanted, structs: Structs, readers: JsonReaders) -> Iterator[Fill]:
+    if wanted.inside is not None:
+        yield _bodiless(attribute, wanted, structs, readers)
+        return
+    if wanted.otherwise is Otherwise.ZERO:
+        yield _constant(attribute, structs.zero(wanted.field))
+    if wanted.places or wanted.otherwise is Otherwise.REFUSED:
+        yield _filler(attribute, wanted, readers)
 
 
 def _constant(attribute: str, value: object) -> Fill:
     return lambda inputs, made: setattr(made, attribute, value)
 
 
-def _bodiless(
-    attribute: str, field: Field, structs: Structs, readers: JsonReaders, outer: tuple[TypeName, ...]
-) -> Fill:
-    """Fills a struct from its fields' own sources; a scalar that they do not give is zero."""
-    assert isinstance(field.type, StructType)
-    name, outer = field.name, (*outer, field.type.name)
-    cls = structs[field.type.name]
-    fills: list[Fill] = []
-    for inner, each in zip(cls.__names__, cls.__declaration__.fields, strict=True):
-        if marked(each, NO_BODY_STRUCT) and isinstance(each.type, StructType):
-            if each.type.name not in outer:  # Else it would hold itself without end.
-                fills.append(_bodiless(inner, each, structs, readers, outer))
-            continue
-        if scalar_reader(each.type) is not None:
-            fills.append(_constant(inner, structs.zero(each)))
-            each = evolve(each, requiredness=Requiredness.OPTIONAL)
-        sources = [source for source in _sources(each) if not source.of_body]
-        fills.append(_filler(inner, each, readers, sources, keys=()))
+def _bodiless(attribute: str, wanted: Wanted, structs: Structs, readers: JsonReaders) -> Fill:
+    """Fills a struct from its fields' own sources."""
+    assert isinstance(wanted.field.type, StructType)
+    name, cls = wanted.field.name, structs[wanted.field.type.name]
+    attributes = {label: inner for inner, label in cls.__names__.items()}
+    inside = wanted.inside or ()
+    fills = [fill for each in inside for fill in _fills(attributes[each.field.name], each, structs, readers)]
 
     def fill(inputs: Inputs, made: ThriftStruct) -> None:
-        inside = cls.__new__(cls)
+        filled = cls.__new__(cls)
         try:
             for each in fills:
-                each(inputs, inside)
+                each(inputs, filled)
         except Misfit as misfit:
             raise misfit.inside(name) from None
-        setattr(made, attribute, inside)
+        setattr(made, attribute, filled)
 
     return fill
 
 
-def _filler(attribute: str, field: Field, readers: JsonReaders, sources: list[Source], keys: tuple[str, ...]) -> Fill:
-    """Fills one field from the first of its sources that has a value, the JSON body after most of those of text."""
+def _filler(attribute: str, wanted: Wanted, readers: JsonReaders) -> Fill:
+    """Fills one field from the first of its places that has a value."""
+    field, keys = wanted.field, wanted.places.keys
     name = field.name
     reader = readers.field(field)
     # The text of an embedded field is a text, whatever it holds.
-    early = tuple(_taker(source, field, reader) for source in sources if source.rank < JSON_RANK)
-    late = tuple(_taker(source, field, reader) for source in sources if source.rank >= JSON_RANK)
-    required = field.requiredness is Requiredness.REQUIRED and field.default is None
+    early, late = (
+        tuple(_taker(source, field, reader) for source in sources)
+        for sources in (wanted.places.before, wanted.places.after)
+    )
+    required = wanted.otherwise is Otherwise.REFUSED
 
     def fill(inputs: Inputs, made: ThriftStruct) -> None:
         for take in early:
