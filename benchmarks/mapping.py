@@ -59,7 +59,8 @@ def main() -> None:
     mapping, _ = join([compile_service("bench", schema, MappingSettings())])
     print(f"{'':14}" + "".join(f"{step:>10}" for step in STEPS))
     for bench in benches(schema):
-        plan, path = mapping.route(bench.request)
+        route, path = mapping.route(bench.request)
+        plan = route.plan
         arguments = plan.bind(bench.request, path)
         result = plan.decode(bench.reply)
         work: Mapping[str, Callable[[], Any]] = {

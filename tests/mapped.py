@@ -60,7 +60,8 @@ class Mapped:
     ) -> Tree:
         """The argument struct that a request sends."""
         asked = request(verb, target, headers, body)
-        return self._sent(*self.mapping.route(asked), asked)
+        route, path = self.mapping.route(asked)
+        return self._sent(route.plan, path, asked)
 
     def called(self, method: str, body: str | bytes) -> Tree:
         """The argument struct that a JSON call sends."""

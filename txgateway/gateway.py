@@ -54,8 +54,9 @@ class Gateway:
 
     def handle(self, request: Request) -> Deferred[Response]:
         """A request by one of the IDL's routes."""
-        plan, path = self.mapping.route(request)
-        return self.carry(request, plan, path)
+        route, path = self.mapping.route(request)
+        request.route = route
+        return self.carry(request, route.plan, path)
 
     def handle_generic(self, request: Request) -> Deferred[Response]:
         """A JSON call, ``POST /gateway/<service>/<method>``."""
@@ -78,7 +79,10 @@ class Gateway:
         )
         if self._packs:
             call = evolve(call, info=self._baggage.pack(request))
-        return call if plan.steer is None else plan.steer(call, request, arguments)
+        if plan.steer is not None:
+            call = plan.steer(call, request, arguments)
+        request.call = call
+        return call
 
     def answer(self, reply: Reply, plan: Plan) -> Response:
         result = plan.decode(reply)

@@ -19,13 +19,12 @@ from .net.upstream import Send, Upstream
 from .policies import CallPolicy, compose
 from .policies.backup import backup
 from .policies.circuit import circuit
-from .policies.next_instance import next_instance
 from .policies.retry import retry
 from .policies.try_timeout import try_timeout
 
 
 def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Random) -> list[CallPolicy]:
-    """What stands around the calls of one method, outermost first; next_instance stands in the middle."""
+    """What stands around the calls of one method, outermost first; the upstream's own delivery stands in the middle."""
     policies: list[CallPolicy] = []
     share = settings.policy.retry_budget
     if policy.backup_after:
@@ -44,7 +43,7 @@ def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Rand
 
 def sender(upstream: Upstream, policy: Policy, settings: Settings, reactor: Any) -> Send:
     """The policies of a method, around an upstream."""
-    return compose(call_policies(policy, settings, reactor, Random()), next_instance(upstream))
+    return compose(call_policies(policy, settings, reactor, Random()), upstream.deliver)
 
 
 def policies_from(settings: Settings) -> Policies:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,16 +31,20 @@ from .core.history import History
 from .core.instances import Instance, Instances
 from .core.loading import LoadedMapping, Loader
 from .core.mapping import MappedService, MappingSettings
+from .core.pages.changes import Changes
+from .core.pages.series import Totals
 from .core.policy import Policy
 from .core.skew import Skew, Verdict
 from .filters import Filter, compose
 from .filters.access_log import AccessLog
 from .filters.deadline import deadline
-from .filters.in_flight import InFlight
-from .filters.rescue import rescue
+from .filters.ledger import Ledger
 from .gateway import Gateway
 from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
+from .net.admin.public import answering, by_path
+from .net.admin.ui import Ui, View, considerately
+from .net.admin.view import Gatherer, Parts
 from .net.etcd_client import Access, EtcdClient
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
@@ -79,20 +83,14 @@ def load_extensions() -> None:
         kind.load()
 
 
-def public_filters(settings: Settings, reactor: Any, in_flight: InFlight, access_log: AccessLog) -> list[Filter]:
+def public_filters(settings: Settings, ledger: Ledger) -> list[Filter]:
     """What stands around the gateway, outermost first."""
-    filters: list[Filter] = [
-        # Nothing but a response may reach an HTTP server, whatever happens further in.
-        rescue,
-        # Counts what a client waits for, so it must see every outcome.
-        in_flight,
+    return [
+        # Nothing but a response may reach an HTTP server, and every outcome is to be counted and told of.
+        ledger,
+        # Innermost, next to the waits that it bounds.
+        deadline(settings.upstream.deadline),
     ]
-    if settings.http.access_log:
-        # Sees failures as errors, with their reasons; they become responses further out.
-        filters.append(access_log)
-    # Innermost, next to the waits that it bounds.
-    filters.append(deadline(reactor.seconds, settings.upstream.deadline))
-    return filters
 
 
 def check(settings: Settings, reactor: Any) -> tuple[str, bool]:
@@ -129,7 +127,6 @@ class GatewayService(Service):
         self._etcd = _etcd_registry(settings.discovery, reactor)
         self._policies = policies_from(settings)
         self._draining = False
-        self._in_flight = InFlight()
         self._observed = ObservedRules()
         self._background = Background(reactor)
         self._heap = Heap(self._is_quiet)
@@ -141,20 +138,39 @@ class GatewayService(Service):
         # As the registries have them, by service.
         self._found: dict[str, Instances] = {}
         self._live = self._live_mapping()
+        self._changes = Changes(time.time)
+        self._live.told = self._changes.mapping
         self._upstreams = Upstreams(self._open_upstream)
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
         self._access_log = AccessLog(reactor)
-        filters = public_filters(settings, reactor, self._in_flight, self._access_log)
+        observers = [self._access_log] if settings.http.access_log else []
+        self._ledger = Ledger(reactor.seconds, observers=observers)
+        filters = public_filters(settings, self._ledger)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
         self._limits = http_limits(settings.http)
         self.public = http_servers[settings.http.server](self._handlers(), self._limits, reactor)
         self._admin_ports: list[Any] = []
+        self._view = Gatherer(reactor, self._seen(), self._changes)
+        self._drawing = Background(reactor, "pages")
+        self._tried = by_path(self._route, self._generic)
+        pages = self.pages
+        self._ui = Ui(
+            reactor,
+            pages.views,
+            pages.actions,
+            considerately(self._drawing.run),
+            self._tried,
+            self._public_address,
+            settings.http.admin_names,
+        )
 
     def startService(self) -> None:
         """Raises SystemExit if it cannot listen, so that ``twistd`` ends with the reason and status 1."""
         super().startService()
         self._load()
+        self._view.start()
+        self._drawing.start()
         if self._etcd is not None:
             self._etcd.start().addErrback(lambda failure: log.failure("discovery ended", failure))
         failures: list[Failure] = []
@@ -162,6 +178,8 @@ class GatewayService(Service):
         if failures:
             self._live.stop()
             self._background.stop()
+            self._view.stop()
+            self._drawing.stop()
             raise SystemExit(f"tgw: {failures[0].getErrorMessage()}")
 
     def load_only(self) -> LoadedMapping:
@@ -254,8 +272,8 @@ class GatewayService(Service):
         """Whether no request has come for a while."""
         begun, since = self._quiet_at
         now = self._reactor.seconds()
-        if begun != self._in_flight.begun or self._in_flight.running:
-            self._quiet_at = (self._in_flight.begun, now)
+        if begun != self._ledger.begun or self._ledger.running:
+            self._quiet_at = (self._ledger.begun, now)
             return False
         return bool(now - since >= QUIET_FOR)
 
@@ -277,7 +295,7 @@ class GatewayService(Service):
         return PublicHandlers(self._route, self._generic, routes)
 
     async def _listen(self) -> None:
-        site = web_site(admin_app(self.pages), self._limits)
+        site = web_site(admin_app(self.pages, self._ui), self._limits)
         for endpoint in self._admin_on:
             self._admin_ports.append(await endpoint.listen(site))
         await self.public.listen(self._listen_on)
@@ -297,16 +315,19 @@ class GatewayService(Service):
         self._access_log.flush()
         self._live.stop()
         self._background.stop()
+        self._view.stop()
+        self._ui.stop()
+        self._drawing.stop()
         await self._within(CLOSE_WITHIN, self._upstreams.close())
         if self._etcd is not None:
             await self._within(CLOSE_WITHIN, self._etcd.stop())
         for port in self._admin_ports:
             await port.stopListening()
-        log.info("stopped with {running} requests unfinished", running=self._in_flight.running)
+        log.info("stopped with {running} requests unfinished", running=self._ledger.running)
 
     def _idle(self) -> Deferred[Any]:
         """Fires once no request is running and no client is left that could send one."""
-        return gatherResults([self._in_flight.none(), self.public.drained()], consumeErrors=True)
+        return gatherResults([self._ledger.none(), self.public.drained()], consumeErrors=True)
 
     async def _within(self, seconds: float, waiting: Deferred[Any]) -> None:
         try:
@@ -314,10 +335,11 @@ class GatewayService(Service):
         except TimeoutError:
             log.warn("not done within {seconds} seconds", seconds=seconds)
 
+    def _registry_of(self, service: str) -> Registry:
+        return self._static if self._etcd is None or service in self._static.services else self._etcd
+
     def _open_upstream(self, service: str) -> tuple[Upstream, EndWatch]:
-        registry: Registry = self._static
-        if self._etcd is not None and service not in self._static.services:
-            registry = self._etcd
+        registry = self._registry_of(service)
         make_pool = _pool_maker(self._settings.upstream, self._reactor)
         upstream = Upstream(
             service,
@@ -333,6 +355,7 @@ class GatewayService(Service):
         return upstream, registry.watch(service, lambda found: self._take_instances(upstream, found))
 
     def _take_instances(self, upstream: Upstream, found: Instances) -> None:
+        self._changes.instances(upstream.service, self._found[upstream.service], found)
         self._found[upstream.service] = found
         breaking = {instance for instance in found if self._skew.of(upstream.service, instance) is Verdict.BREAKING}
         for instance in breaking:
@@ -361,7 +384,34 @@ class GatewayService(Service):
     @property
     def pages(self) -> AdminPages:
         actions = {"allow": self._allow, "rollback": self._roll_back}
-        return AdminPages(self._health, self._ready, self._services, self._routes, actions)
+        views: dict[str, View] = {
+            "overview": self._view.overview,
+            "service": self._view.service,
+            "idl": self._view.idl,
+            "log": self._view.log,
+            "public": answering(self._tried),
+        }
+        return AdminPages(self._health, self._ready, self._services, self._routes, actions, views)
+
+    def _seen(self) -> Parts:
+        """What the pages for people are made of."""
+        return Parts(
+            self._live,
+            self._upstreams,
+            self._skew,
+            [self._static] if self._etcd is None else [self._static, self._etcd],
+            self._registry_of,
+            self._totals,
+            {"health": self._health, "ready": self._ready},
+        )
+
+    def _totals(self) -> dict[str, Totals]:
+        return {
+            upstream.service: Totals(sum(line["calls"] for line in upstream.status())) for upstream in self._upstreams
+        }
+
+    def _public_address(self) -> str:
+        return public_address(self._settings.http.listen, self.public.addresses)
 
     def _allow(self, fingerprint: str) -> Deferred[dict[str, Any]]:
         self._live.allow(fingerprint)
@@ -376,7 +426,7 @@ class GatewayService(Service):
         return {
             "status": "degraded" if broken else "ok",
             "version": __version__,
-            "in_flight": self._in_flight.running,
+            "in_flight": self._ledger.running,
             "mapping": {
                 "services": len(self._live.loaded.mapping.services),
                 **{name: mapping[name] for name in ("digest", "errors", "kept", "trouble")},
@@ -502,6 +552,15 @@ def endpoints_from(setting: str, texts: tuple[str, ...], reactor: Any) -> list[A
         return [serverFromString(Roomy(reactor), text) for text in texts]
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ConfigError(f"{setting}: {', '.join(texts)}: not a Twisted endpoint string ({error})") from None
+
+
+def public_address(texts: Sequence[str], addresses: Sequence[IAddress]) -> str:
+    """The first address that has a host and a port, as a URL without a path; empty: there is none."""
+    for text, address in zip(texts, addresses, strict=False):
+        if isinstance(address, IPv4Address | IPv6Address):
+            host = f"[{address.host}]" if isinstance(address, IPv6Address) else address.host
+            return f"{'https' if text.startswith(('ssl:', 'https:')) else 'http'}://{host}:{address.port}"
+    return ""
 
 
 def describe_address(address: IAddress) -> str:

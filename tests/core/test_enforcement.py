@@ -34,7 +34,8 @@ def compiled(text: str = IDL, policies: Policies | None = None, observed: Observ
 
 def validate(mapping, target: str) -> None:
     request = Request("GET", target.encode())
-    plan, path = mapping.route(request)
+    route, path = mapping.route(request)
+    plan = route.plan
     plan.validate(plan.bind(request, path))
 
 

@@ -134,7 +134,8 @@ def test_two_files_may_change_routes_with_each_other_in_one_step():
     world.files["b.thrift"] = idl("b", "/a")
     world.serve()
     assert not world.loaded.errors
-    plan, _ = world.loaded.mapping.route(Request("GET", b"/a", (), b""))
+    route, _ = world.loaded.mapping.route(Request("GET", b"/a", (), b""))
+    plan = route.plan
     assert plan.service == "b"
 
 

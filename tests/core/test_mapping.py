@@ -142,8 +142,8 @@ TWO = Mapped.of(
 
 
 def test_services_of_a_file_may_share_a_method_s_name():
-    assert TWO.mapping.route(request("GET", "/first"))[0].idl_service == "First"
-    assert TWO.mapping.route(request("GET", "/second"))[0].idl_service == "Second"
+    assert TWO.mapping.route(request("GET", "/first"))[0].plan.idl_service == "First"
+    assert TWO.mapping.route(request("GET", "/second"))[0].plan.idl_service == "Second"
     assert TWO.mapping.generic("svc", "same").idl_service == "Second"
     assert TWO.mapping.generic("svc", "First.same").idl_service == "First"
     assert TWO.mapping.generic("svc", "alone").idl_service == "First"

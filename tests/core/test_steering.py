@@ -22,7 +22,8 @@ def steered(annotations: str, target: str, **headers: str) -> Call:
     mapping = Mapped.of(IDL.format(annotations=annotations)).mapping
     asked = request("GET", target, {name.replace("_", "-"): value for name, value in headers.items()})
     asked.client = "192.0.2.7"
-    plan, path = mapping.route(asked)
+    route, path = mapping.route(asked)
+    plan = route.plan
     assert plan.steer is not None
     return plan.steer(Call("svc", b"get", b""), asked, plan.bind(asked, path))
 

@@ -14,7 +14,15 @@ from twisted.internet.task import Clock
 
 from tests.policies.scripted import outcome
 from txgateway.core.balancing import balancers
-from txgateway.core.errors import CircuitOpen, ConnectFailed, DeadlineExceeded, NoInstance
+from txgateway.core.errors import (
+    CallRefused,
+    CircuitOpen,
+    ConnectFailed,
+    ConnectionClosed,
+    DeadlineExceeded,
+    NoInstance,
+    UnusableReply,
+)
 from txgateway.core.health.breaker import Breaker, BreakerSettings
 from txgateway.core.health.ejection import EjectionSettings
 from txgateway.core.health.standing import Governance
@@ -22,12 +30,12 @@ from txgateway.core.instances import Instance
 from txgateway.core.message import Call, MessageType, Reply
 from txgateway.core.policy import Choice, Policy
 from txgateway.core.retrying import Budget
+from txgateway.net.client import Pending
 from txgateway.net.pool import Limits
 from txgateway.net.upstream import Upstream, Upstreams
 from txgateway.policies import compose
 from txgateway.policies.backup import backup
 from txgateway.policies.circuit import circuit
-from txgateway.policies.next_instance import next_instance
 from txgateway.policies.retry import retry
 
 balancers.load()
@@ -46,18 +54,26 @@ class ScriptedPool:
         self.limits = Limits()
         self.outcome: Any = REPLY
         self.calls = self.in_flight = self.idle = 0
-        self.waiting: list[Deferred[Reply]] = []
+        self.waiting: list[Pending] = []
         self.drained = self.closed = False
 
     def call(self, call: Call) -> Deferred[Reply]:
+        pending = Pending(call)
+        self.carry(pending)
+        return pending.deferred
+
+    def carry(self, pending: Pending) -> None:
         self.calls += 1
         if self.outcome is None:
             self.in_flight += 1
-            self.waiting.append(Deferred(self._cancelled))
-            return self.waiting[-1]
-        return fail(self.outcome) if isinstance(self.outcome, Exception) else succeed(self.outcome)
+            pending.holder = self
+            self.waiting.append(pending)
+        elif isinstance(self.outcome, Exception):
+            pending.fail(self.outcome)
+        else:
+            pending.answer(self.outcome)
 
-    def _cancelled(self, deferred: Deferred[Reply]) -> None:
+    def abandon(self, pending: Pending) -> None:
         self.in_flight -= 1
 
     def drain(self) -> None:
@@ -85,7 +101,7 @@ class Town:
 
     def compose(self, upstream: Upstream, policy: Policy) -> Any:
         self.composed.append(policy.name)
-        return next_instance(upstream)
+        return upstream.deliver
 
     def pool(self, instance: Instance) -> ScriptedPool:
         return self.make_pool(instance)
@@ -105,7 +121,7 @@ def test_a_call_is_answered_and_its_cost_learnt(town):
     sent = town.upstream.send(CALL)
     (called,) = [pool for pool in town.pools.values() if pool.waiting]
     town.clock.advance(0.25)
-    called.waiting[0].callback(REPLY)
+    called.waiting[0].answer(REPLY)
     assert outcome(sent) is REPLY
     assert town.line(called.instance)["cost_ms"] == 250
 
@@ -119,6 +135,44 @@ def test_an_instance_that_cannot_be_reached_is_told_of_and_passed_over(town):
     # A failure costs as much as all the time that the call was given, so it attracts nobody.
     assert town.line(town.distrusted[0])["cost_ms"] == 5000
     assert town.line(town.distrusted[0])["last_error"] == {"what": "unreachable", "seconds_ago": 0.0}
+
+
+@pytest.mark.parametrize("error", [ConnectFailed(), CallRefused()])
+def test_an_instance_that_saw_nothing_is_passed_over(town, error):
+    for instance in MEMBERS[:3]:
+        town.pool(instance).outcome = error
+    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    assert [outcome(town.upstream.send(call)) for _ in range(4)] == [REPLY] * 4
+    assert [each.error for each in call.tries] == [error] * (len(call.tries) - 1) + [None]
+    assert call.tries[-1].instance is MEMBERS[3]
+
+
+@pytest.mark.parametrize("error", [ConnectionClosed(), DeadlineExceeded(), UnusableReply()])
+def test_one_that_may_have_seen_it_is_not(town, error):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = error
+    call = evolve(CALL)
+    assert outcome(town.upstream.send(call)) is error
+    assert [each.error for each in call.tries] == [error]
+
+
+def test_six_are_tried_and_no_more(town):
+    many = tuple(Instance(f"10.2.0.{number}", 9000) for number in range(9))
+    for instance in many:
+        town.pool(instance).outcome = ConnectFailed()
+    town.upstream.update(many)
+    call = evolve(CALL)
+    assert isinstance(outcome(town.upstream.send(call)), ConnectFailed)
+    assert len({each.instance for each in call.tries}) == len(call.tries) == 6
+
+
+def test_a_second_try_avoids_the_first_one_while_there_are_others(town):
+    town.upstream.update(MEMBERS[:2])
+    call = evolve(CALL, tries=[])
+    for _ in range(2):
+        outcome(town.upstream.deliver(call))
+    assert {each.instance for each in call.tries} == set(MEMBERS[:2])
+    assert outcome(town.upstream.deliver(call)) is REPLY
 
 
 def test_a_call_that_is_given_up_leaves_no_trace(town):
@@ -152,12 +206,14 @@ def test_an_open_circuit_sends_a_call_elsewhere():
     town = Town(Governance(breaker=BreakerSettings(0.5, 4)))
     town.pool(MEMBERS[0]).outcome = ConnectFailed()
     call = evolve(CALL, policy=Policy(name="Svc.get"))
+    errors = []
     for _ in range(100):
         assert outcome(town.upstream.send(call)) is REPLY
+        errors += [type(each.error) for each in call.tries if each.error]
     # Half of its own calls, and no fewer than four, have failed.
+    assert errors == [ConnectFailed] * 4 + [CircuitOpen] * (len(errors) - 4)
     assert town.pool(MEMBERS[0]).calls == 4
     assert town.line(MEMBERS[0])["breaker"] == "open"
-    assert isinstance(outcome(town.upstream.call(MEMBERS[0], call)), CircuitOpen)
 
 
 def test_without_instances_there_is_nobody(town):
@@ -168,7 +224,8 @@ def test_without_instances_there_is_nobody(town):
 
 def test_who_left_is_shown_as_long_as_calls_run_there(town):
     town.pool(MEMBERS[0]).outcome = None
-    town.upstream.call(MEMBERS[0], CALL).addErrback(lambda _: None)
+    town.upstream.update(MEMBERS[:1])
+    town.upstream.send(CALL).addErrback(lambda _: None)
     town.upstream.update(MEMBERS[1:])
     assert town.pool(MEMBERS[0]).drained
     assert (town.line(MEMBERS[0])["state"], town.line(MEMBERS[0])["in_flight"]) == ("draining", 1)
@@ -203,7 +260,8 @@ def test_a_policy_that_stays_is_not_composed_again(town):
 
 def test_the_connects_of_a_service_have_the_time_its_annotation_says(town):
     town.upstream.serve({"Svc.get": evolve(EWMA, connect_timeout=0.05)})
-    town.upstream.call(MEMBERS[0], CALL)
+    town.upstream.update(MEMBERS[:1])
+    town.upstream.send(CALL)
     assert town.pool(MEMBERS[0]).limits.connect_timeout == 0.05
 
 
@@ -219,7 +277,7 @@ def test_a_service_that_is_to_be_spoken_to_in_another_way_gets_other_connections
     assert one.drained is renewed
     states = [line["address"] for line in town.upstream.status() if line.get("state") == "draining"]
     assert states == ([one.instance.address] if renewed else [])
-    one.waiting.pop().callback(REPLY)
+    one.waiting.pop().answer(REPLY)
     assert outcome(running) == REPLY
 
 
@@ -327,7 +385,7 @@ def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
             retry(policy, Budget(0.5), town.clock, Random(1)),
             circuit(Breaker(BreakerSettings(0.5, 5)), town.clock),
         ],
-        next_instance(upstream),
+        upstream.deliver,
     )
     town.upstream.serve(policies)
     for instance in MEMBERS:
@@ -336,8 +394,8 @@ def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
     ended: list[int] = []
     sent: list[Deferred[Any]] = []
 
-    def running() -> list[Deferred[Reply]]:
-        return [each for pool in town.pools.values() for each in pool.waiting if not each.called]
+    def running() -> list[Pending]:
+        return [each for pool in town.pools.values() for each in pool.waiting if not each.deferred.called]
 
     for what, value in steps:
         if what == "send":
@@ -351,16 +409,16 @@ def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
         elif what == "give up" and sent:
             sent[value % len(sent)].cancel()
         elif waiting := running():
-            deferred = waiting[value % len(waiting)]
+            pending = waiting[value % len(waiting)]
             errors = {"fail": DeadlineExceeded(), "break": ConnectFailed()}
-            deferred.callback(REPLY) if what == "answer" else deferred.errback(errors.get(what, ConnectFailed()))
+            pending.answer(REPLY) if what == "answer" else pending.fail(errors.get(what, ConnectFailed()))
         for memory in town.upstream._pickers._memories.values():
             loads |= {id(load): load for load in memory.instances.values()}
     while running():
-        running()[0].callback(REPLY)
+        running()[0].answer(REPLY)
     town.clock.pump([0.1] * 10)
     while running():
-        running()[0].callback(REPLY)
+        running()[0].answer(REPLY)
     assert sorted(ended) == list(range(len(sent)))
     assert all(load.active == 0 for load in loads.values())
     outcome(town.upstream.close())

@@ -28,9 +28,8 @@ class Behind:
         self.cancelled = 0
         self._outcomes = list(outcomes)
 
-    def __call__(self, call: Call, tried: list[Any]) -> Deferred[Reply]:
+    def __call__(self, call: Call) -> Deferred[Reply]:
         self.calls.append((self.clock.seconds(), call))
-        tried.append(len(self.calls))
         deferred: Deferred[Reply] = Deferred(self._cancel)
         if self._outcomes:
             outcome = self._outcomes.pop(0)

@@ -22,7 +22,7 @@ def sending(behind, min_calls=4):
 
     def send():
         try:
-            return outcome(guarded(CALL, []))
+            return outcome(guarded(CALL))
         except CircuitOpen as error:
             return error
 

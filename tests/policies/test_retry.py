@@ -42,54 +42,54 @@ def sending(policy, behind, share=1.0):
 @pytest.mark.parametrize("error", [ConnectFailed(), NoInstance(), ConnectionClosed(), DeadlineExceeded()])
 def test_a_safe_call_is_sent_again(clock, error):
     behind = Behind(clock, error, error, REPLY)
-    assert outcome(sending(SAFE, behind)(CALL, [])) is REPLY
+    assert outcome(sending(SAFE, behind)(CALL)) is REPLY
     assert [call.payload for _, call in behind.calls] == [CALL.payload] * 3
 
 
 @pytest.mark.parametrize("error", [ConnectFailed(), NoInstance()])
 def test_what_was_never_sent_is_repeated_whatever_the_method_does(clock, error):
     behind = Behind(clock, error, REPLY)
-    assert outcome(sending(UNSAFE, behind)(CALL, [])) is REPLY
+    assert outcome(sending(UNSAFE, behind)(CALL)) is REPLY
 
 
 @pytest.mark.parametrize("error", [ConnectionClosed(), DeadlineExceeded(), UnusableReply()])
 def test_what_may_have_run_is_not_repeated(clock, error):
     behind = Behind(clock, error, REPLY)
-    assert outcome(sending(evolve(UNSAFE, retry_on=ALL), behind)(CALL, [])) is error
+    assert outcome(sending(evolve(UNSAFE, retry_on=ALL), behind)(CALL)) is error
     assert len(behind.calls) == 1
 
 
 @pytest.mark.parametrize("error", [Overloaded(), CircuitOpen(), BadRequest("no"), RuntimeError()])
 def test_what_will_not_get_better_is_not_repeated(clock, error):
     behind = Behind(clock, error, REPLY)
-    assert outcome(sending(evolve(SAFE, retry_on=ALL), behind)(CALL, [])) is error
+    assert outcome(sending(evolve(SAFE, retry_on=ALL), behind)(CALL)) is error
     assert len(behind.calls) == 1
 
 
 def test_no_more_often_than_allowed(clock):
     behind = Behind(clock, *[ConnectionClosed()] * 5)
-    assert isinstance(outcome(sending(SAFE, behind)(CALL, [])), ConnectionClosed)
+    assert isinstance(outcome(sending(SAFE, behind)(CALL)), ConnectionClosed)
     assert len(behind.calls) == 3
 
 
 def test_an_undeclared_exception_is_an_answer_unless_it_is_named(clock):
     behind = Behind(clock, EXCEPTION, REPLY)
-    assert outcome(sending(SAFE, behind)(CALL, [])) is EXCEPTION
+    assert outcome(sending(SAFE, behind)(CALL)) is EXCEPTION
     behind = Behind(clock, EXCEPTION, REPLY)
-    assert outcome(sending(evolve(SAFE, retry_on=ALL), behind)(CALL, [])) is REPLY
+    assert outcome(sending(evolve(SAFE, retry_on=ALL), behind)(CALL)) is REPLY
     behind = Behind(clock, EXCEPTION, REPLY)
-    assert outcome(sending(evolve(UNSAFE, retry_on=ALL), behind)(CALL, [])) is EXCEPTION
+    assert outcome(sending(evolve(UNSAFE, retry_on=ALL), behind)(CALL)) is EXCEPTION
 
 
 def test_only_for_the_reasons_named(clock):
     behind = Behind(clock, ConnectionClosed(), REPLY)
     policy = evolve(SAFE, retry_on=frozenset({"timeout"}))
-    assert isinstance(outcome(sending(policy, behind)(CALL, [])), ConnectionClosed)
+    assert isinstance(outcome(sending(policy, behind)(CALL)), ConnectionClosed)
 
 
 def test_it_waits_before_it_repeats(clock):
     behind = Behind(clock, ConnectionClosed(), ConnectionClosed(), REPLY)
-    sent = sending(evolve(SAFE, backoff=(0.5, 0.5)), behind)(CALL, [])
+    sent = sending(evolve(SAFE, backoff=(0.5, 0.5)), behind)(CALL)
     clock.pump([0.4, 0.1, 0.4, 0.1])
     assert outcome(sent) is REPLY
     assert behind.times == [0.0, 0.5, 1.0]
@@ -100,7 +100,7 @@ def test_the_wait_is_by_chance_within_its_bounds(clock):
     waits = set()
     for seed in range(20):
         behind = Behind(Clock(), ConnectionClosed(), REPLY)
-        compose([retry(policy, Budget(1.0), behind.clock, Random(seed))], behind)(CALL, [])
+        compose([retry(policy, Budget(1.0), behind.clock, Random(seed))], behind)(CALL)
         behind.clock.pump([0.01] * 100)
         waits.add(behind.times[1])
     assert len(waits) > 10
@@ -110,7 +110,7 @@ def test_the_wait_is_by_chance_within_its_bounds(clock):
 
 def test_no_wait_ends_after_the_deadline(clock):
     behind = Behind(clock, ConnectionClosed(), REPLY)
-    sent = sending(evolve(SAFE, backoff=(10.0, 10.0)), behind)(CALL, [])
+    sent = sending(evolve(SAFE, backoff=(10.0, 10.0)), behind)(CALL)
     assert isinstance(outcome(sent), ConnectionClosed)
     assert clock.getDelayedCalls() == []
 
@@ -118,7 +118,7 @@ def test_no_wait_ends_after_the_deadline(clock):
 @pytest.mark.parametrize("backing_off", [True, False])
 def test_cancelling_ends_it_wherever_it_is(clock, backing_off):
     behind = Behind(clock, ConnectionClosed())
-    sent = sending(evolve(SAFE, backoff=(0.5, 0.5)), behind)(CALL, [])
+    sent = sending(evolve(SAFE, backoff=(0.5, 0.5)), behind)(CALL)
     if not backing_off:
         clock.advance(0.5)
         assert len(behind.running) == 1
@@ -133,7 +133,7 @@ def test_the_budget_bounds_repetitions_to_its_share_of_calls(clock):
     send = sending(SAFE, behind, share=0.1)
     for _ in range(1000):
         clock.advance(0.001)
-        outcome(send(CALL, []))
+        outcome(send(CALL))
     repeated = len(behind.calls) - 1000
     # A tenth of all, first calls and repetitions; below ten calls in the window there is no share yet.
     assert 100 <= repeated <= 1111 / 10 + 10

@@ -16,7 +16,7 @@ from txgateway.core.framing.framed import Framed
 from txgateway.core.mapping import Mapping
 from txgateway.core.message import Call, MessageType, Reply, Response
 from txgateway.filters import compose
-from txgateway.filters.rescue import rescue
+from txgateway.filters.ledger import Ledger
 from txgateway.gateway import Gateway
 from txgateway.net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from txgateway.testing import Answer, ScriptedServer
@@ -42,7 +42,8 @@ class FrontDoor:
     def __attrs_post_init__(self) -> None:
         gateway = Gateway(self.mapping, _Everywhere(_Scripted(self.server)))
         routes = [HttpRoute(route.verb, route.path) for route in self.mapping.routes]
-        handlers = PublicHandlers(compose([rescue], gateway.handle), compose([rescue], gateway.handle_generic), routes)
+        ledger = Ledger(Clock().seconds)
+        handlers = PublicHandlers(compose([ledger], gateway.handle), compose([ledger], gateway.handle_generic), routes)
         endpoint = _Captured()
         ensureDeferred(http_servers[self.http](handlers, HttpLimits(), Clock()).listen([endpoint]))
         self._factory = endpoint.factory

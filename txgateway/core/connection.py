@@ -12,7 +12,7 @@ reason why there will be none::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -53,6 +53,8 @@ class Connection(Generic[Ticket]):
         self.depth = depth
         self.retiring = False
         self.parallel = framing.parallel
+        # Whether the service is told how much time there is.
+        self.tells_time = framing.has_info
         self._framing = framing
         # As in Kitex's client: a server may answer in another transport than it was asked.
         self._reading = framing if framing.speaks_alone else Detecting(framing.limit)
@@ -64,6 +66,8 @@ class Connection(Generic[Ticket]):
         self._sent_oneway = False
         # The last that was heard is an EXCEPTION after which the calls behind are not run.
         self._refusing = False
+        # How the reply to the last call begins behind the length of its frame, if all is as usual.
+        self._usual = b""
 
     @property
     def in_flight(self) -> int:
@@ -86,13 +90,30 @@ class Connection(Generic[Ticket]):
             self._sent_oneway = True
         else:
             self._line[sequence] = ticket, call.method
+            self._usual = self._framing.usual_reply(call.method, sequence)
         return data
 
-    def receive(self, data: bytes) -> Iterator[tuple[Ticket | None, Reply]]:
+    def receive(self, data: bytes) -> Iterable[tuple[Ticket | None, Reply]]:
         """The replies that are complete now; the ticket is None if the caller gave up.
 
         :raises WireError: the peer broke the protocol: nothing more is to be read from it.
         """
+        usual = self._usual
+        # One call, and one whole frame with the reply to it: a fifth of the time of looking at each part by itself.
+        if (
+            usual
+            and data.startswith(usual, 4)
+            and len(self._line) == 1
+            and int.from_bytes(data[:4], "big") == len(data) - 4 <= self._framing.limit
+            and not self._reading.partial
+        ):
+            waiting = self._line.pop(self._sequence, None)
+            if waiting is not None:
+                self._refusing = False
+                return ((waiting[0], Reply(MessageType.REPLY, waiting[1], data[4 + len(usual) :])),)
+        return self._receive(data)
+
+    def _receive(self, data: bytes) -> Iterator[tuple[Ticket | None, Reply]]:
         for message in self._reading.feed(data):
             waiting = self._match(message)
             if waiting is not None:

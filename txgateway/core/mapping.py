@@ -89,10 +89,10 @@ class Mapping:
     services: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     _calls: Dictionary[str, Dictionary[str, CallPlans]] = field(factory=dict)
-    _router: Router[Plan] = field(factory=Router)
+    _router: Router[Route] = field(factory=Router)
 
-    def route(self, request: Request) -> tuple[Plan, PathParameters]:
-        """The plan for a request by one of the routes.
+    def route(self, request: Request) -> tuple[Route, PathParameters]:
+        """The route that a request takes, and the values in its path.
 
         :raises NotFound: no such path.
         :raises VerbNotAllowed: the path is known, the verb is not.
@@ -293,8 +293,8 @@ def _is_inherited(route: Route, service: MappedService, files: set[str]) -> bool
 
 def _mapping(services: list[MappedService]) -> Mapping:
     routes = tuple(route for service in services for route in service.routes)
-    router: Router[Plan] = Router()
+    router: Router[Route] = Router()
     for route in routes:
-        router.add(route.verb, route.path, route.plan)
+        router.add(route.verb, route.path, route)
     names, files = tuple(s.name for s in services), tuple(s.schema.file for s in services)
     return Mapping(routes, names, files, {s.name: s.calls for s in services}, router)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from .instances import Instance
 from .policy import Policy
+
+if TYPE_CHECKING:
+    from .mapping import Route
 
 Header = tuple[bytes, bytes]
 
@@ -25,6 +30,10 @@ class Request:
     :ivar client: the address of the peer, for logs.
     :ivar deadline: when the answer is due, in the reactor's seconds; the deadline
         filter sets it, every wait on the way is bounded by it.
+    :ivar id: by which logs, traces and the client name the request; the ledger gives it.
+    :ivar began: when the gateway had read it, in the reactor's seconds.
+    :ivar route: the route of the IDL that it took; None before that, and for JSON calls.
+    :ivar call: the call that was made of it; None as long as there is none.
     """
 
     verb: str
@@ -33,6 +42,10 @@ class Request:
     body: bytes = b""
     client: str = ""
     deadline: float = float("inf")
+    id: str = ""
+    began: float = 0.0
+    route: Route | None = None
+    call: Call | None = None
     path: bytes = field(init=False)
     query: bytes = field(init=False)
 
@@ -67,6 +80,20 @@ class MessageType(enum.IntEnum):
 
 # Values, though not frozen ones: each request makes one of each, and to make a frozen one
 # of eleven fields costs 0.7 us against 0.2.
+@define(eq=False)
+class Try:
+    """One time that a call was given to an instance; times in the reactor's seconds.
+
+    :ivar ended: when its reply or its failure came, or it was given up; 0 until then.
+    :ivar error: why there was no reply.
+    """
+
+    instance: Instance
+    began: float
+    ended: float = 0.0
+    error: Exception | None = None
+
+
 @define
 class Call:
     """A Thrift call without its place on a connection: the sequence id is the connection's matter.
@@ -80,6 +107,7 @@ class Call:
     :ivar policy: how the call is made.
     :ivar hash_key: calls with the same key go to the same instance, where the balancer does so.
     :ivar subset: the wanted value of the tag by which the instances are divided.
+    :ivar tries: what it was given to so far, in order; whoever changes a call on its way keeps the list.
     """
 
     service: str
@@ -92,6 +120,7 @@ class Call:
     policy: Policy = NO_POLICY
     hash_key: bytes = b""
     subset: str = ""
+    tries: list[Try] = field(factory=list, eq=False)
 
 
 @define

@@ -7,19 +7,14 @@ event: a tenth of a second later at most.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from ..core.errors import ClientGone, GatewayError
+from ..core.errors import GatewayError
 from ..core.message import Request, Response
-from . import Handler
 
 log = Logger()
-
-Outcome = TypeVar("Outcome", bound=Response | Failure)
 
 # Seconds that a line waits for others, and how many may wait.
 FLUSH_AFTER = 0.1
@@ -44,7 +39,7 @@ class Line(NamedTuple):
 
 
 class AccessLog:
-    """Stands inside ``rescue``, where a failure is still an error with its reason.
+    """An observer of the ledger.
 
     Its events have the lines once more as ``requests``, for those who read events and not text.
 
@@ -56,13 +51,14 @@ class AccessLog:
         self._lines: list[Line] = []
         self._timer: Any = None
 
-    def __call__(self, request: Request, handler: Handler) -> Deferred[Response]:
-        began = self._clock.seconds()
-        try:
-            answer = handler(request)
-        except Exception:
-            answer = fail()
-        return answer.addBoth(self._ended, request, began)
+    def __call__(self, request: Request, response: Response, error: GatewayError | None, seconds: float) -> None:
+        path = request.path.decode("ascii", "backslashreplace")
+        reason = "-" if error is None else type(error).__name__
+        self._lines.append(Line(request.client, request.verb, path, response.status, seconds * 1000, reason))
+        if len(self._lines) >= MOST_LINES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._clock.callLater(FLUSH_AFTER, self.flush)
 
     def flush(self) -> None:
         """Write what waits."""
@@ -72,27 +68,3 @@ class AccessLog:
         lines, self._lines = self._lines, []
         if lines:
             log.info("{text}", text="\n".join(map(str, lines)), requests=lines)
-
-    def _ended(self, outcome: Outcome, request: Request, began: float) -> Outcome:
-        path = request.path.decode("ascii", "backslashreplace")
-        took = (self._clock.seconds() - began) * 1000
-        self._lines.append(Line(request.client, request.verb, path, _status(outcome), took, _reason(outcome)))
-        if len(self._lines) >= MOST_LINES:
-            self.flush()
-        elif self._timer is None:
-            self._timer = self._clock.callLater(FLUSH_AFTER, self.flush)
-        return outcome
-
-
-def _status(outcome: Response | Failure) -> int:
-    if isinstance(outcome, Response):
-        return outcome.status
-    if outcome.check(CancelledError):
-        return ClientGone.status
-    return outcome.value.status if isinstance(outcome.value, GatewayError) else GatewayError.status
-
-
-def _reason(outcome: Response | Failure) -> str:
-    if isinstance(outcome, Response):
-        return "-"
-    return type(outcome.value).__name__

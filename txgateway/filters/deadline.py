@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from twisted.internet.defer import Deferred
 
 from ..core.message import Request, Response
 from . import Filter, Handler
 
 
-def deadline(now: Callable[[], float], seconds: float) -> Filter:
-    """:param now: the reactor's ``seconds``.
-    :param seconds: from here to the answer, for all tries together.
-    """
+def deadline(seconds: float) -> Filter:
+    """:param seconds: from the beginning of a request to its answer, for all tries together."""
 
     def set_deadline(request: Request, handler: Handler) -> Deferred[Response]:
-        request.deadline = now() + seconds
+        request.deadline = request.began + seconds
         return handler(request)
 
     return set_deadline

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from ..core.connection import Connection
-from ..core.errors import BadRequest, DeadlineExceeded, WireError
+from ..core.errors import BadRequest, DeadlineExceeded, GatewayError, WireError
 from ..core.message import Call, MessageType, Reply
 from .alarm import NEVER, Alarm
 from .writing import Write, writer
@@ -35,22 +35,32 @@ class Holder(Protocol):
 
 
 class Pending:
-    """A call on its way, and the Deferred of its reply."""
+    """A call on its way, and the Deferred of its reply.
+
+    :ivar holder: set by whoever has it.
+    :ivar heard: the client's count of what it had heard when it sent the call.
+    """
 
     __slots__ = ("call", "deferred", "heard", "holder")
 
-    def __init__(self, call: Call, holder: Holder) -> None:
+    holder: Holder
+    heard: int
+
+    def __init__(self, call: Call) -> None:
         self.call = call
-        self.holder = holder
-        # The client's count of what it had heard when it sent the call.
-        self.heard = 0
-        self.deferred: Deferred[Reply] = Deferred(self._cancel)
+        self.deferred: Deferred[Reply] = Deferred(self.cancel)
 
-    def _cancel(self, _: Deferred[Reply]) -> None:
+    def answer(self, reply: Reply) -> None:
+        """The reply has come; nobody holds the call any longer."""
+        self.deferred.callback(reply)
+
+    def fail(self, error: GatewayError) -> None:
+        """There will be no reply from where it was; nobody holds the call any longer."""
+        self.deferred.errback(error)
+
+    def cancel(self, _: Deferred[Reply]) -> None:
+        """The caller gave up."""
         self.holder.abandon(self)
-
-    def late(self) -> None:
-        self.deferred.errback(DeadlineExceeded())
 
 
 class Owner(Protocol):
@@ -118,11 +128,12 @@ class Client(TwistedProtocol):
 
         False if the connection turned out to be dead: nothing was written, and it is closed.
         """
-        call = pending.call
+        call, connection = pending.call, self._connection
         try:
-            data = self._connection.send(call, pending, call.deadline - self._clock.seconds())
+            remaining = call.deadline - self._clock.seconds() if connection.tells_time else NEVER
+            data = connection.send(call, pending, remaining)
         except ValueError as error:
-            pending.deferred.errback(BadRequest(f"What goes along with the call is too long: {error}"))
+            pending.fail(BadRequest(f"What goes along with the call is too long: {error}"))
             return True
         if not self._write(data):
             self._connection.lost()
@@ -130,12 +141,13 @@ class Client(TwistedProtocol):
             return False
         if call.oneway:
             self.carried_oneway = not self.parallel
-            pending.deferred.callback(Reply(MessageType.REPLY, call.method, _STOP))
+            pending.answer(Reply(MessageType.REPLY, call.method, _STOP))
             return True
         pending.holder = self
         pending.heard = self._heard
         self._pending[pending] = None
-        self._alarm.set(call.deadline)
+        if call.deadline < self._alarm.at:
+            self._alarm.set(call.deadline)
         return True
 
     def close(self) -> None:
@@ -178,7 +190,7 @@ class Client(TwistedProtocol):
                     del self._pending[pending]
                 self._owner.freed(self)
                 if pending is not None:
-                    pending.deferred.callback(reply)
+                    pending.answer(reply)
             if self._connection.retiring and not self._pending:
                 # The peer may have said so without a reply.
                 self._owner.freed(self)
@@ -213,11 +225,11 @@ class Client(TwistedProtocol):
             self.abandon(pending)
         self._alarm.set(min((pending.call.deadline for pending in self._pending), default=NEVER))
         for pending in late:
-            pending.late()
+            pending.fail(DeadlineExceeded())
 
     def _end(self, broken: WireError | None) -> None:
         self._alarm.stop()
         self._closing = True
         self._pending.clear()
         for pending, error in self._connection.lost(broken):
-            pending.deferred.errback(error)
+            pending.fail(error)

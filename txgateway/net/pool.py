@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ..core.connection import CALLER, Connection
-from ..core.errors import ConnectFailed, NoInstance, Overloaded
+from ..core.errors import ConnectFailed, DeadlineExceeded, NoInstance, Overloaded
 from ..core.framing import Framing
 from ..core.framing.framed import Framed
 from ..core.instances import Instance
@@ -136,14 +136,18 @@ class Pool:
         A oneway call is answered with an empty result as soon as it is written.
         Cancelling takes the call out of the line, or gives it up.
         """
-        pending = Pending(call, self)
-        while client := self._take(call.oneway):
+        pending = Pending(call)
+        self.carry(pending)
+        return pending.deferred
+
+    def carry(self, pending: Pending) -> None:
+        """Have one of the connections carry a call, or fail it; see :meth:`call`."""
+        while client := self._take(pending.call.oneway):
             if self._hand_over(pending, client):
                 if not client.in_flight:
                     self.freed(client)
-                return pending.deferred
+                return
         self._queue(pending)
-        return pending.deferred
 
     def drain(self) -> None:
         """The instance left: no connection outlives its last call. Calls may still come and are served."""
@@ -156,7 +160,7 @@ class Pool:
         self._closed = True
         for pending in list(self._line):
             self.abandon(pending)
-            pending.deferred.errback(_gone(pending.call))
+            pending.fail(_gone(pending.call))
         for connecting in list(self._connecting):
             connecting.cancel()
         for client in self._clients | self._leaving:
@@ -172,7 +176,7 @@ class Pool:
 
     def freed(self, client: Client) -> None:
         """There may be room on it: for the next in line, or to be idle."""
-        while client.has_room and (pending := self._next_for(client)):
+        while self._line and client.has_room and (pending := self._next_for(client)):
             del self._line[pending]
             if not self._hand_over(pending, client):
                 self._line[pending] = None
@@ -233,10 +237,11 @@ class Pool:
 
     def _queue(self, pending: Pending) -> None:
         if self._closed:
-            pending.deferred.errback(_gone(pending.call))
+            pending.fail(_gone(pending.call))
         elif len(self._line) >= self.limits.queue:
-            pending.deferred.errback(Overloaded("Too many calls wait for a connection", service=pending.call.service))
+            pending.fail(Overloaded("Too many calls wait for a connection", service=pending.call.service))
         else:
+            pending.holder = self
             self._line[pending] = None
             self._line_alarm.set(pending.call.deadline)
             self._grow()
@@ -245,7 +250,7 @@ class Pool:
         now = self._reactor.seconds()
         for pending in [pending for pending in self._line if pending.call.deadline <= now]:
             self.abandon(pending)
-            pending.late()
+            pending.fail(DeadlineExceeded())
         for pending in self._line:
             self._line_alarm.set(pending.call.deadline)
 
@@ -298,7 +303,7 @@ class Pool:
         fails = len(self._line) if alone else min(1, max(0, len(self._line) - len(self._connecting)))
         for pending in list(self._line)[:fails]:
             self.abandon(pending)
-            pending.deferred.errback(ConnectFailed(service=pending.call.service))
+            pending.fail(ConnectFailed(service=pending.call.service))
 
     def _rest(self, client: Client) -> None:
         client.idle_since = self._reactor.seconds()

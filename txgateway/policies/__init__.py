@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 
-from ..core.instances import Instance
 from ..core.message import Call, Reply
 
-# The instances that a request's calls were given to so far; shared by all of its tries.
-Tried = list[Instance]
-# Fails with a GatewayError, or raises one.
-Send = Callable[[Call, Tried], Deferred[Reply]]
+# Fails with a GatewayError, or raises one. What the call was given to so far is in its ``tries``.
+Send = Callable[[Call], Deferred[Reply]]
 # A policy may send a call on, more than once, or not at all; it must let failures and
 # cancellation through unless they are its business.
-CallPolicy = Callable[[Call, Tried, Send], Deferred[Reply]]
+CallPolicy = Callable[[Call, Send], Deferred[Reply]]
 
 
 def compose(policies: Sequence[CallPolicy], send: Send) -> Send:
@@ -26,4 +23,4 @@ def compose(policies: Sequence[CallPolicy], send: Send) -> Send:
 
 
 def _around(policy: CallPolicy, send: Send) -> Send:
-    return lambda call, tried: policy(call, tried, send)
+    return lambda call: policy(call, send)

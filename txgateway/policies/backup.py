@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from ..core.message import Call, Reply
 from ..core.policy import Policy
 from ..core.retrying import Budget
-from . import CallPolicy, Send, Tried
+from . import CallPolicy, Send
 
 
 def backup(policy: Policy, budget: Budget, clock: Any) -> CallPolicy:
@@ -19,19 +19,19 @@ def backup(policy: Policy, budget: Budget, clock: Any) -> CallPolicy:
     :param clock: an IReactorTime.
     """
 
-    def send_both(call: Call, tried: Tried, send: Send) -> Deferred[Reply]:
+    def send_both(call: Call, send: Send) -> Deferred[Reply]:
         now = clock.seconds()
         budget.first(now)
         race = _Race()
-        race.enter(maybeDeferred(send, call, tried))
+        race.enter(maybeDeferred(send, call))
         if not race.over and now + policy.backup_after < call.deadline:
-            race.alarm = clock.callLater(policy.backup_after, send_second, race, call, tried, send)
+            race.alarm = clock.callLater(policy.backup_after, send_second, race, call, send)
         return race.winner
 
-    def send_second(race: _Race, call: Call, tried: Tried, send: Send) -> None:
+    def send_second(race: _Race, call: Call, send: Send) -> None:
         race.alarm = None
         if budget.spend(clock.seconds()):
-            race.enter(maybeDeferred(send, call, tried))
+            race.enter(maybeDeferred(send, call))
 
     return send_both
 

@@ -11,7 +11,7 @@ from ..core.errors import CircuitOpen
 from ..core.health import Outcome, outcome_of
 from ..core.health.breaker import Breaker
 from ..core.message import Call, MessageType, Reply
-from . import CallPolicy, Send, Tried
+from . import CallPolicy, Send
 
 
 def circuit(breaker: Breaker, clock: Any) -> CallPolicy:
@@ -20,10 +20,10 @@ def circuit(breaker: Breaker, clock: Any) -> CallPolicy:
     :param clock: an IReactorTime.
     """
 
-    def send_if_closed(call: Call, tried: Tried, send: Send) -> Deferred[Reply]:
+    def send_if_closed(call: Call, send: Send) -> Deferred[Reply]:
         if not breaker.allows(clock.seconds()):
             raise CircuitOpen("Most of the latest calls failed", service=call.service, retry_after=5)
-        return maybeDeferred(send, call, tried).addCallbacks(answered, failed)
+        return maybeDeferred(send, call).addCallbacks(answered, failed)
 
     def answered(reply: Reply) -> Reply:
         breaker.record(clock.seconds(), failed=reply.type is MessageType.EXCEPTION)

@@ -12,21 +12,21 @@ from twisted.python.failure import Failure
 from ..core.message import Call, Reply
 from ..core.policy import Policy
 from ..core.retrying import Budget, backoff, may_repeat, may_repeat_answered
-from . import CallPolicy, Send, Tried
+from . import CallPolicy, Send
 
 
 def retry(policy: Policy, budget: Budget, clock: Any, random: Random) -> CallPolicy:
     """:param clock: an IReactorTime."""
 
-    def send_first(call: Call, tried: Tried, send: Send) -> Deferred[Reply]:
+    def send_first(call: Call, send: Send) -> Deferred[Reply]:
         budget.first(clock.seconds())
-        return attempt(policy.retries, call, tried, send)
+        return attempt(policy.retries, call, send)
 
-    def attempt(left: int, call: Call, tried: Tried, send: Send) -> Deferred[Reply]:
-        sent = maybeDeferred(send, call, tried)
+    def attempt(left: int, call: Call, send: Send) -> Deferred[Reply]:
+        sent = maybeDeferred(send, call)
         if not left:
             return sent
-        ahead = (left, call, tried, send)
+        ahead = (left, call, send)
         return sent.addCallbacks(answered, failed, callbackArgs=ahead, errbackArgs=ahead)
 
     def answered(reply: Reply, *ahead: Any) -> Reply | Deferred[Reply]:
@@ -37,13 +37,13 @@ def retry(policy: Policy, budget: Budget, clock: Any, random: Random) -> CallPol
     def failed(failure: Failure, *ahead: Any) -> Deferred[Reply]:
         return (again(*ahead) if may_repeat(policy, cast(Exception, failure.value)) else None) or fail(failure)
 
-    def again(left: int, call: Call, tried: Tried, send: Send) -> Deferred[Reply] | None:
+    def again(left: int, call: Call, send: Send) -> Deferred[Reply] | None:
         """None if there is no time for it, or no budget."""
         now, delay = clock.seconds(), backoff(policy, random)
         if now + delay >= call.deadline or not budget.spend(now):
             return None
         if not delay:
-            return attempt(left - 1, call, tried, send)
-        return deferLater(clock, delay).addCallback(lambda _: attempt(left - 1, call, tried, send))
+            return attempt(left - 1, call, send)
+        return deferLater(clock, delay).addCallback(lambda _: attempt(left - 1, call, send))
 
     return send_first

@@ -8,14 +8,14 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from ..core.message import Call, Reply
-from . import CallPolicy, Send, Tried
+from . import CallPolicy, Send
 
 
 def try_timeout(seconds: float, now: Callable[[], float]) -> CallPolicy:
     """:param now: the reactor's ``seconds``."""
 
-    def send_bounded(call: Call, tried: Tried, send: Send) -> Deferred[Reply]:
+    def send_bounded(call: Call, send: Send) -> Deferred[Reply]:
         due = now() + seconds
-        return send(evolve(call, deadline=due) if due < call.deadline else call, tried)
+        return send(evolve(call, deadline=due) if due < call.deadline else call)
 
     return send_bounded

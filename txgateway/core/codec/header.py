@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import WireError
@@ -51,6 +52,12 @@ def parse(data: bytes | bytearray, start: int = 0) -> Header:
         raise WireError(f"message type {version & 0xFF} does not exist") from None
     except struct.error:
         raise Incomplete("the bytes end inside a message header", end) from None
+
+
+@lru_cache(maxsize=4096)
+def start(type_: MessageType, method: bytes) -> bytes:
+    """The header without its sequence id, which is the same for all calls of a method."""
+    return _pack_start(_VERSION | type_, len(method)) + method
 
 
 def build(type_: MessageType, method: bytes, sequence: int) -> bytes:

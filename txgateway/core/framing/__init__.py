@@ -109,6 +109,10 @@ class Framing(ABC):
         type_ = MessageType.ONEWAY if call.oneway else MessageType.CALL
         return self.frame(Message(type_, call.method, sequence, call.payload))
 
+    def usual_reply(self, method: bytes, sequence: int) -> bytes:
+        """What stands between the length of a frame and the result of a call, where a frame is just that; else nothing."""
+        return b""
+
     @property
     def partial(self) -> bool:
         """Whether a message has begun and not ended."""
