@@ -66,18 +66,14 @@ def _bind_value(argument: Argument, readers: JsonReaders) -> Bind:
     sources = sources_of(field)
     fill = _filler(argument.attribute, Wanted(field, places_of_value(field)), readers)
     read_whole = None if sources else named(readers.field(field), field.name)
-    takes_form = is_of_body(field)
-    takes_any = not takes_form or any(source.of_body and source.whole for source in sources)
+    read_body = value_body_reader(field)
 
     def bind(request: Request, path: PathParameters) -> ThriftStruct:
         inputs = Inputs(request, path)
         made = argument.cls.__new__(argument.cls)
         try:
             if read_whole is None or inputs.kind is not BodyKind.JSON:
-                if not takes_any:
-                    inputs.refuse_other()
-                if takes_form:
-                    inputs.read_form()
+                read_body(inputs)
                 fill(inputs, made)
             elif (value := parse_json(request.body)) is not None:
                 setattr(made, argument.attribute, read_whole(value, ARGUMENT_DEPTH))
@@ -86,6 +82,20 @@ def _bind_value(argument: Argument, readers: JsonReaders) -> Bind:
             raise bad_request(misfit) from None
 
     return bind
+
+
+def value_body_reader(field: Field) -> Callable[[Inputs], None]:
+    """As :func:`body_reader`, for an argument that is no struct, where it is not the JSON body as a whole."""
+    takes_form = is_of_body(field)
+    takes_any = not takes_form or any(source.of_body and source.whole for source in sources_of(field))
+
+    def read(inputs: Inputs) -> None:
+        if not takes_any:
+            inputs.refuse_other()
+        if takes_form:
+            inputs.read_form()
+
+    return read
 
 
 def _bind_struct(argument: Argument, cls: type[ThriftStruct], structs: Structs, readers: JsonReaders) -> Bind:

@@ -11,10 +11,11 @@ from .arguments import ARGUMENT_DEPTH, Argument, bad_request
 from .binding import Bind, named
 from .codec.json_to_thrift import JsonReaders
 from .codec.structs import Structs, ThriftStruct
-from .descriptor import Method, Scalar, ScalarType
+from .descriptor import Field, Method, Scalar, ScalarType
 from .errors import BadRequest
 from .inputs import parse_json
 from .keys import call_argument_key, converts, embeds
+from .message import Request
 from .misfit import Misfit
 
 # The only key of a body in the old form; its value is the JSON text.
@@ -33,7 +34,7 @@ class CallBinders:
         read = self._reader(method)
         return (
             lambda request, path: read(request.body),
-            lambda request, path: read(parse_json(request.body)[ENVELOPE_KEY].encode()),
+            lambda request, path: read(call_body(request, enveloped=True)),
         )
 
     def _reader(self, method: Method) -> Callable[[bytes], ThriftStruct]:
@@ -44,8 +45,7 @@ class CallBinders:
         reader = self._readers.field(argument.field)
         if not argument.is_struct:
             reader = named(reader, argument.field.name)
-        is_text = argument.field.type == ScalarType(Scalar.STRING, argument.field.type.annotations)
-        parse = _bare_text if is_text else parse_json
+        parse = body_parser(argument.field)
 
         def read(body: bytes) -> ThriftStruct:
             value = parse(body) if body else None
@@ -68,6 +68,17 @@ def is_enveloped(body: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return type(value) is dict and value.keys() == {ENVELOPE_KEY} and type(value[ENVELOPE_KEY]) is str
+
+
+def body_parser(argument: Field) -> Callable[[bytes], Any]:
+    """What reads the body of a call with this argument; raises BadRequest."""
+    is_text = argument.type == ScalarType(Scalar.STRING, argument.type.annotations)
+    return _bare_text if is_text else parse_json
+
+
+def call_body(request: Request, enveloped: bool) -> bytes:
+    """The JSON text of a call's argument, in the present or the old form."""
+    return parse_json(request.body)[ENVELOPE_KEY].encode() if enveloped else request.body
 
 
 def _bare_text(body: bytes) -> Any:
