@@ -80,6 +80,9 @@ class Reactor(Clock):
     def seconds(self) -> float:
         return time.monotonic()
 
+    def callFromThread(self, function: Any, *arguments: Any) -> None:
+        """Nothing that a thread has to say comes within the run."""
+
 
 def build(idl: str, access_log: bool) -> tuple[GatewayService, Endpoint]:
     endpoint = Endpoint()
@@ -119,7 +122,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "bench.thrift")
         file.write_text(IDL)
-        _, endpoint = build(str(file), options.access_log)
+        gateway, endpoint = build(str(file), options.access_log)
+        gateway._background.stop()
     run(endpoint, 2000)
     if options.profile:
         profile = cProfile.Profile()

@@ -197,7 +197,8 @@ class RequestReader:
                 return None
             body = bytes(self._body)
             self._body.clear()
-        self._fields = self._chunks = None
+            self._chunks = None
+        self._fields = None
         self.closes = fields.closes
         return Request(self._verb.decode("ascii"), self._target, fields.headers, body, self._client)
 

@@ -33,13 +33,18 @@ def _queued(transport: Any) -> Write:
 
 
 def _direct(transport: tcp.Connection) -> Write:
+    send = transport.getHandle().send
+
     def write(data: bytes) -> bool:
         # Nothing may overtake what is queued.
         if transport.dataBuffer or transport._tempDataBuffer or not transport.connected:
             transport.write(data)
             return True
-        sent = transport.writeSomeData(data)
-        if not isinstance(sent, int):
+        try:
+            sent = send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
             return False
         if sent < len(data):
             transport.write(data[sent:])

@@ -110,7 +110,7 @@ class Framing(ABC):
         return self.frame(Message(type_, call.method, sequence, call.payload))
 
     def usual_reply(self, method: bytes, sequence: int) -> bytes:
-        """What stands between the length of a frame and the result of a call, where a frame is just that; else nothing."""
+        """What a frame has between its length and the result of a call; empty where a reply is framed otherwise."""
         return b""
 
     @property

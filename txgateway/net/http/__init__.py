@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
+from ...core.errors import GatewayError
 from ...core.extension import Extensions
 from ...core.http_message import MessageLimits
 from ...core.message import Request, Response
@@ -57,22 +58,29 @@ class HttpLimits:
 
 @frozen
 class PublicHandlers:
-    """Where a server's requests go; both never fail (see ``filters.rescue``).
+    """Where a server's requests go; both handlers never fail (see ``filters.ledger``).
 
     :ivar route: for the routes of the IDL and everything unknown.
     :ivar generic: for JSON calls under ``/gateway/``.
+    :ivar refused: told of what is no request, or of more than the limits allow: no handler sees that.
+    :ivar id_header: the lower-case name of the header in which each answer says the id of its request; empty: none does.
     """
 
     route: Handler
     generic: Handler
     routes: Sequence[HttpRoute] = ()
+    refused: Callable[[GatewayError], None] = lambda error: None
+    id_header: bytes = b""
 
 
 class HttpServer(Protocol):
     """What every HTTP server offers; ``tests/contract/test_http_server.py`` says what it must do."""
 
-    def serve(self, handlers: PublicHandlers) -> None:
-        """Serve by these from now on; requests that have begun are not touched."""
+    def serve(self, handlers: PublicHandlers, limits: HttpLimits | None = None) -> None:
+        """Serve by these from now on; requests that have begun are not touched.
+
+        :param limits: for connections that come from now on; None: as before.
+        """
 
     async def listen(self, endpoints: Sequence[Any]) -> None:
         """:param endpoints: each an IStreamServerEndpoint."""

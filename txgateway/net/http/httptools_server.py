@@ -52,6 +52,9 @@ LEAST_TAKEN = 16384
 # How heads of answers begin is remembered for so many kinds of them.
 HEADS_KEPT = 256
 
+# Stands for what was none.
+_NO_REQUEST = Request("", b"")
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _is_json_call = re.compile(rb"/gateway/[0-9A-Za-z_.\-]+/[0-9A-Za-z_.\-]+").fullmatch
 
@@ -59,10 +62,10 @@ _is_json_call = re.compile(rb"/gateway/[0-9A-Za-z_.\-]+/[0-9A-Za-z_.\-]+").fullm
 class _Exchange:
     """A request's place in line, and its answer once there is one."""
 
-    __slots__ = ("answer", "closes", "is_head", "response")
+    __slots__ = ("answer", "closes", "request", "response")
 
-    def __init__(self, is_head: bool, closes: bool) -> None:
-        self.is_head = is_head
+    def __init__(self, request: Request, closes: bool) -> None:
+        self.request = request
         self.closes = closes
         self.response: Response | None = None
         self.answer: Deferred[Any] | None = None
@@ -170,8 +173,11 @@ class HttpConnection(Protocol):
     def _begin_all(self) -> int:
         """Begin requests as long as they may run side by side, and answer where that is possible at once."""
         begun = 0
-        line = self._line
-        while not self._clogged and begun < AT_ONCE and (request := self._next()) is not None:
+        line, reader = self._line, self._reader
+        while (self._held or reader.buffered) and not self._clogged and begun < AT_ONCE:
+            request = self._next()
+            if request is None:
+                break
             begun += 1
             self._begin(request)
             if line and line[0].response is not None:
@@ -187,7 +193,7 @@ class HttpConnection(Protocol):
         request = self._held
         if request is None:
             reader = self._reader
-            if self._deaf or not reader.buffered or len(self._line) >= self._limits.pipeline:
+            if self._deaf or len(self._line) >= self._limits.pipeline:
                 return None
             request = reader.next()
             if request is None:
@@ -202,10 +208,9 @@ class HttpConnection(Protocol):
         return request
 
     def _begin(self, request: Request) -> None:
-        verb = request.verb
-        self._parallel = verb in SAFE
+        self._parallel = request.verb in SAFE
         # Nothing is read beyond the last request, so if that is what was read last, it is this one.
-        exchange = _Exchange(verb == "HEAD", self._deaf)
+        exchange = _Exchange(request, self._deaf)
         self._line.append(exchange)
         try:
             answer = exchange.answer = self._server.handle(request)
@@ -231,8 +236,9 @@ class HttpConnection(Protocol):
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer what is no good request, once those before it are answered, and close."""
+        self._server.refused(error)
         self._deaf = True
-        exchange = _Exchange(False, True)
+        exchange = _Exchange(_NO_REQUEST, True)
         exchange.response = render_failure(error)
         self._line.append(exchange)
 
@@ -244,7 +250,7 @@ class HttpConnection(Protocol):
         while line and not closes and (response := line[0].response) is not None:
             exchange = line.popleft()
             closes = exchange.closes or server.draining
-            answer = server.render(response, exchange.is_head, closes)
+            answer = server.render(response, exchange.request, closes)
             data = data + answer if data else answer
         if not data or self._lost:
             return
@@ -396,9 +402,16 @@ class HttpToolsServer:
         self._end = self._closing_end = b""
         self.serve(handlers)
 
-    def serve(self, handlers: PublicHandlers) -> None:
-        """Serve by these from now on; requests that have begun are not touched."""
+    def serve(self, handlers: PublicHandlers, limits: HttpLimits | None = None) -> None:
+        """Serve by these from now on; requests that have begun are not touched.
+
+        :param limits: for connections that come from now on; None: as before.
+        """
+        if limits is not None:
+            self.limits, self.message_limits = limits, limits.message
         klein = _Lazy(handlers, self.limits)
+        self.refused = handlers.refused
+        self._id_start = handlers.id_header and b"%b: " % handlers.id_header
         self._route = handlers.route
         self._klein: Handler = klein
         # An IDL may have routes of its own there, among which Klein chooses.
@@ -459,7 +472,7 @@ class HttpToolsServer:
             empty, self._empty = self._empty, None
             empty.callback(None)
 
-    def render(self, response: Response, is_head: bool, closes: bool) -> bytes:
+    def render(self, response: Response, request: Request, closes: bool) -> bytes:
         """The bytes of an answer."""
         key = (response.status, response.headers)
         start, needs_length = self._heads.get(key) or self._begin_head(key)
@@ -467,10 +480,13 @@ class HttpToolsServer:
         if now != self._date_of:
             self._new_date(now)
         end = self._closing_end if closes else self._end
+        if request.id and self._id_start:
+            end = b"%b%b\r\n%b" % (self._id_start, request.id.encode("ascii"), end)
         body = response.body
+        sent = b"" if request.verb == "HEAD" else body
         if not needs_length:
-            return start + end + (b"" if is_head or response.status in NO_BODY else body)
-        return b"%bcontent-length: %d\r\n%b%b" % (start, len(body), end, b"" if is_head else body)
+            return start + end + (b"" if response.status in NO_BODY else sent)
+        return b"%bcontent-length: %d\r\n%b%b" % (start, len(body), end, sent)
 
     def _begin_head(self, key: tuple[int, tuple[Header, ...]]) -> tuple[bytes, bool]:
         if len(self._heads) >= HEADS_KEPT:

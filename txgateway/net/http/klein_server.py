@@ -51,9 +51,14 @@ class KleinServer:
         self._clock = clock
         self._ports: list[Any] = []
 
-    def serve(self, handlers: PublicHandlers) -> None:
-        """Declare these routes instead; requests that have begun are not touched."""
+    def serve(self, handlers: PublicHandlers, limits: HttpLimits | None = None) -> None:
+        """Declare these routes instead; requests that have begun are not touched.
+
+        :param limits: for connections that come from now on; None: as before.
+        """
         self._site.resource = _resource(handlers)
+        if limits is not None:
+            self._site.keep_to(limits)
 
     async def listen(self, endpoints: Sequence[Any]) -> None:
         """:param endpoints: each an IStreamServerEndpoint."""
@@ -97,22 +102,22 @@ def _app(handlers: PublicHandlers) -> Klein:
     app = Klein()
     app.url_map.merge_slashes = False
     for route in handlers.routes:
-        _declare(app, route, handlers.route)
+        _declare(app, route, handlers)
 
     @app.route("/gateway/<service>/<method>", strict_slashes=False)
     def generic(web_request: WebRequest, service: str, method: str) -> Deferred[bytes | None]:
-        return _answer(web_request, handlers.generic)
+        return _answer(web_request, handlers.generic, handlers.id_header)
 
     @app.route("/", branch=True)
     def unknown(web_request: WebRequest) -> Deferred[bytes | None]:
-        return _answer(web_request, handlers.route)
+        return _answer(web_request, handlers.route, handlers.id_header)
 
     return app
 
 
-def _declare(app: Klein, route: HttpRoute, handler: Handler) -> None:
+def _declare(app: Klein, route: HttpRoute, handlers: PublicHandlers) -> None:
     def serve_route(web_request: WebRequest, **path_parameters: str) -> Deferred[bytes | None]:
-        return _answer(web_request, handler)
+        return _answer(web_request, handlers.route, handlers.id_header)
 
     # Klein names an endpoint after its function unless told otherwise.
     app.route(
@@ -123,15 +128,18 @@ def _declare(app: Klein, route: HttpRoute, handler: Handler) -> None:
     )(serve_route)
 
 
-def _answer(web_request: WebRequest, handler: Handler) -> Deferred[bytes | None]:
+def _answer(web_request: WebRequest, handler: Handler, id_header: bytes) -> Deferred[bytes | None]:
+    request = read_request(web_request)
     # Klein cancels what it is given here when the client leaves.
-    return handler(read_request(web_request)).addCallback(_write, web_request)
+    return handler(request).addCallback(_write, web_request, request, id_header)
 
 
-def _write(response: Response, web_request: WebRequest) -> bytes | None:
+def _write(response: Response, web_request: WebRequest, request: Request, id_header: bytes) -> bytes | None:
     channel = web_request.channel
     if channel is None:
         return None
+    if request.id and id_header:
+        web_request.setHeader(id_header, request.id.encode("ascii"))
     if getattr(channel, "draining", False):
         web_request.setHeader(b"connection", b"close")
         channel.persistent = False
@@ -232,6 +240,9 @@ class _PublicSite(_QuietSite):
         self.draining = False
         self.connections: set[_Connection] = set()
         self._empty: Deferred[None] | None = None
+
+    def keep_to(self, limits: HttpLimits) -> None:
+        self.limits, self.timeOut, self.requestFactory = limits, limits.idle, _bounded(limits)
 
     def buildProtocol(self, addr: Any) -> Any:
         if len(self.connections) >= self.limits.connections:
