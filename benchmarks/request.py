@@ -90,7 +90,8 @@ def build(idl: str, access_log: bool) -> tuple[GatewayService, Endpoint]:
         lambda instance, policies: Pool(reactor, instance, connect=lambda reactor, instance: endpoint)
     )
     tables = {
-        "http": {"listen": [], "access_log": access_log},
+        "http": {"listen": []},
+        "log": {"access": "json" if access_log else "off"},
         "mapping": {"idl": [idl], "watch": "off"},
         "discovery": {"static": ["bench=127.0.0.1:1"]},
     }

@@ -38,7 +38,7 @@ def test_what_is_merged_later_wins():
             "[http]\nmax_body = true",
             "2: http.max_body: expected a whole number of bytes from 0 to 1073741824, got true",
         ),
-        ("[http]\naccess_log = 1", "2: http.access_log: expected true or false, got 1"),
+        ("[health]\ncheck = 1", "2: health.check: expected true or false, got 1"),
         ('[upstream]\ndeadline = "soon"', '2: upstream.deadline: expected seconds from 0.001 to 3600, got "soon"'),
         ("[upstream]\ndeadline = nan", "2: upstream.deadline: expected seconds from 0.001 to 3600, got nan"),
         ("[mapping]\nidl = [1]", "2: mapping.idl: expected text or a list of texts, got [1]"),

@@ -91,7 +91,9 @@ class HttpSettings:
     send_timeout: float = setting(
         30.0, seconds(0.1, 3600), "a client that has taken next to nothing of its answer is cut off"
     )
-    access_log: bool = setting(True, flag, "one log line per request")
+    request_id: str = setting(
+        "X-Request-Id", text, "the header that brings and returns a request's id; empty: each is ours, and told to nobody"
+    )
 
 
 @frozen
@@ -255,6 +257,15 @@ class LifecycleSettings:
 
 
 @frozen
+class LogSettings:
+    """The access log: a line for each request."""
+
+    access: str = setting("json", one_of("json", "combined", "off"), "the form of its lines")
+    access_file: str = setting("", text, "where they go, opened anew at SIGUSR1; empty: into the log of the process")
+    access_sample: float = setting(1.0, share(), "of the requests that did not fail have a line")
+
+
+@frozen
 class Settings:
     """All settings, by the tables of the TOML file."""
 
@@ -266,6 +277,7 @@ class Settings:
     health: HealthSettings = HealthSettings()
     breaker: BreakerSettings = BreakerSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
+    log: LogSettings = LogSettings()
 
 
 # All that can be set.

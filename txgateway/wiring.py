@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import signal
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from . import __version__
-from .config import ConfigError, DiscoverySettings, HttpSettings, Settings, UpstreamSettings
+from .config import ConfigError, DiscoverySettings, HttpSettings, LogSettings, Settings, UpstreamSettings
 from .core.annotations import Failure as FailedRule
 from .core.annotations import Surroundings
 from .core.baggage import Baggage, compile_baggage
@@ -30,10 +32,12 @@ from .core.gate import Gate
 from .core.history import History
 from .core.instances import Instance, Instances
 from .core.loading import LoadedMapping, Loader
+from .core.log_line import FORMS
 from .core.mapping import MappedService, MappingSettings
 from .core.pages.changes import Changes
 from .core.pages.series import Totals
 from .core.policy import Policy
+from .core.request_id import RequestIds, check_header
 from .core.skew import Skew, Verdict
 from .filters import Filter, compose
 from .filters.access_log import AccessLog
@@ -49,6 +53,7 @@ from .net.etcd_client import Access, EtcdClient
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
 from .net.listening import Roomy
+from .net.log_file import LogFile
 from .net.mapping.background import Background, Heap
 from .net.mapping.etcd import EtcdSource
 from .net.mapping.folder import FolderSource
@@ -56,6 +61,7 @@ from .net.mapping.live import LiveMapping
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.static import StaticRegistry
+from .net.signals import heed
 from .net.upstream import Upstream, Upstreams
 
 log = Logger()
@@ -142,9 +148,13 @@ class GatewayService(Service):
         self._live.told = self._changes.mapping
         self._upstreams = Upstreams(self._open_upstream)
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
-        self._access_log = AccessLog(reactor)
-        observers = [self._access_log] if settings.http.access_log else []
-        self._ledger = Ledger(reactor.seconds, observers=observers)
+        self._log_file = LogFile(reactor, settings.log.access_file) if settings.log.access_file else None
+        self._access_log = _access_log(settings.log, reactor, self._log_file)
+        observers = [each for each in (self._access_log,) if each is not None]
+        self._id_header = _id_header(settings.http)
+        # 40 bits tell the processes of one installation apart.
+        ids = RequestIds(self._id_header, f"{secrets.token_hex(5)}-")
+        self._ledger = Ledger(reactor.seconds, ids.next_for, observers)
         filters = public_filters(settings, self._ledger)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
@@ -168,6 +178,7 @@ class GatewayService(Service):
     def startService(self) -> None:
         """Raises SystemExit if it cannot listen, so that ``twistd`` ends with the reason and status 1."""
         super().startService()
+        self._open_log()
         self._load()
         self._view.start()
         self._drawing.start()
@@ -268,6 +279,24 @@ class GatewayService(Service):
         except ValueError as error:
             raise ConfigError(f"mapping.pushed: {error}") from None
 
+    def _open_log(self) -> None:
+        if self._log_file is None:
+            return
+        try:
+            self._log_file.start()
+        except OSError as error:
+            raise SystemExit(f"tgw: log.access_file: {error.filename}: {error.strerror}") from None
+        self._end_heeding = heed(self._reactor, signal.SIGUSR1, self._log_file.reopen)
+
+    def _close_log(self) -> Deferred[None]:
+        """Fires when every line is written."""
+        if self._access_log is not None:
+            self._access_log.flush()
+        if self._log_file is None:
+            return succeed(None)
+        self._end_heeding()
+        return self._log_file.stop()
+
     def _is_quiet(self) -> bool:
         """Whether no request has come for a while."""
         begun, since = self._quiet_at
@@ -312,7 +341,6 @@ class GatewayService(Service):
         await self.public.stop_listening()
         await self._within(self._settings.lifecycle.drain_timeout, self._idle())
         self.public.close()
-        self._access_log.flush()
         self._live.stop()
         self._background.stop()
         self._view.stop()
@@ -323,6 +351,7 @@ class GatewayService(Service):
             await self._within(CLOSE_WITHIN, self._etcd.stop())
         for port in self._admin_ports:
             await port.stopListening()
+        await self._within(CLOSE_WITHIN, self._close_log())
         log.info("stopped with {running} requests unfinished", running=self._ledger.running)
 
     def _idle(self) -> Deferred[Any]:
@@ -491,6 +520,21 @@ def http_limits(settings: HttpSettings) -> HttpLimits:
         pipeline=settings.max_pipelined,
         connections=settings.max_connections,
     )
+
+
+def _id_header(settings: HttpSettings) -> bytes:
+    try:
+        return check_header(settings.request_id)
+    except ValueError as error:
+        raise ConfigError(f"http.request_id: {error}") from None
+
+
+def _access_log(settings: LogSettings, reactor: Any, file: LogFile | None) -> AccessLog | None:
+    if settings.access == "off":
+        return None
+    # Lines in a file of their own stand nowhere else.
+    to = Logger("txgateway.access", observer=file)
+    return AccessLog(reactor, FORMS[settings.access], settings.access_sample, to)
 
 
 def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance, Collection[Policy]], Pool]:

@@ -59,7 +59,7 @@ def gateway_before(run, tmp_path: Path) -> Callable:
 
     def start(config: str, *ports: int) -> GatewayProcess:
         file = tmp_path / "tgw.toml"
-        file.write_text(f"http.access_log = false\n{config}")
+        file.write_text(f"log.access = 'off'\n{config}")
         statics = [option for port in ports for option in ("--static", f"book=127.0.0.1:{port}")]
         return run(GatewayProcess, "--config", str(file), *statics)
 

@@ -99,7 +99,8 @@ class Town:
         free = ["tcp:0:interface=127.0.0.1"]
         path = case.folder / case.idl
         tables = {
-            "http": {"listen": free, "admin": free, "access_log": False},
+            "http": {"listen": free, "admin": free},
+            "log": {"access": "off"},
             "mapping": {"idl": [str(path)], "legacy_annotations": case.legacy},
             "discovery": {"static": [f"{path.stem}={self.server.address}"]},
             "upstream": {

@@ -1,70 +1,75 @@
 """One log line per request: who asked for what, what came of it, and how long it took.
 
 A log event costs ten times what the rest of the line does, and one that is written out to a
-file or a terminal more than the whole request. So lines are gathered, and many make one
-event: a tenth of a second later at most.
+file or a terminal more than the whole request. So ended requests are gathered, and many make
+one event: a tenth of a second later at most.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable
+from random import random
+from typing import Any
 
 from twisted.logger import Logger
 
 from ..core.errors import GatewayError
+from ..core.log_line import Ended, Form
 from ..core.message import Request, Response
 
 log = Logger()
 
-# Seconds that a line waits for others, and how many may wait.
+# Seconds that a line waits for others, and how many may wait: to write so many takes 1 ms.
 FLUSH_AFTER = 0.1
-MOST_LINES = 1000
-
-
-class Line(NamedTuple):
-    """What became of one request.
-
-    :ivar path: without the query, which may hold what no log should.
-    """
-
-    client: str
-    verb: str
-    path: str
-    status: int
-    milliseconds: float
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.client} {self.verb} {self.path} {self.status} {self.milliseconds:.1f}ms {self.reason}"
+MOST_LINES = 500
 
 
 class AccessLog:
-    """An observer of the ledger.
+    """Is told of every request that has ended.
 
-    Its events have the lines once more as ``requests``, for those who read events and not text.
+    Its events have the lines as ``text``, and their number as ``lines``.
 
     :param clock: an IReactorTime.
+    :param form: how a line is written.
+    :param sample: the share of the requests without a failure that get a line.
+    :param log: where the events go.
     """
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        form: Form,
+        sample: float = 1.0,
+        log: Logger = log,
+        wall_clock: Callable[[], float] = time.time,
+        random: Callable[[], float] = random,
+    ) -> None:
         self._clock = clock
-        self._lines: list[Line] = []
+        self._form = form
+        self._sample = sample
+        self._log = log
+        self._wall_clock = wall_clock
+        self._random = random
+        self._ended: list[tuple[Request, Response, GatewayError | None, float]] = []
         self._timer: Any = None
 
     def __call__(self, request: Request, response: Response, error: GatewayError | None, seconds: float) -> None:
-        path = request.path.decode("ascii", "backslashreplace")
-        reason = "-" if error is None else type(error).__name__
-        self._lines.append(Line(request.client, request.verb, path, response.status, seconds * 1000, reason))
-        if len(self._lines) >= MOST_LINES:
-            self.flush()
-        elif self._timer is None:
+        if self._sample < 1.0 and response.status < 400 and self._random() >= self._sample:
+            return
+        self._ended.append((request, response, error, seconds))
+        if self._timer is None:
             self._timer = self._clock.callLater(FLUSH_AFTER, self.flush)
+        elif len(self._ended) >= MOST_LINES:
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        lines, self._lines = self._lines, []
-        if lines:
-            log.info("{text}", text="\n".join(map(str, lines)), requests=lines)
+        ended, self._ended = self._ended, []
+        if ended:
+            epoch = self._wall_clock() - self._clock.seconds()
+            text = "\n".join([self._form(Ended(*each), epoch) for each in ended])
+            self._log.info("{text}", text=text, lines=len(ended))
