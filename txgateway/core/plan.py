@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .annotations import Check, Failure, Surroundings, checks, verbs
+from .annotations import Access, Check, Failure, Surroundings, checks, verbs
 from .binding import Bind, Binders
 from .call_binding import ENVELOPE_KEY, CallBinders
 from .codec import binary
@@ -90,6 +90,7 @@ class Planner:
         self._surroundings = surroundings
         self._policies = policies
         self._structs = Structs(schema)
+        self._access = access_to(self._structs)
         self._binders = Binders(self._structs)
         self._call_binders = CallBinders(self._structs)
         self._answers = Answers(schema)
@@ -171,16 +172,21 @@ class Planner:
             self._known_checks[request] = tuple(check for check in compiled if check is not None)
         return self._known_checks[request]
 
-    def _access(self, struct: Struct, field: Field) -> Callable[[Any], Any]:
-        """What a rule sees of a field: its value, or the one that will be sent for it.
 
-        A container or struct that nobody gave is unset to a rule, though Thrift has it sent empty.
-        """
-        names = self._structs[struct.name].__names__
+def access_to(structs: Structs) -> Access:
+    """What a rule sees of a field: its value, or the one that will be sent for it.
+
+    A container or struct that nobody gave is unset to a rule, though Thrift has it sent empty.
+    """
+
+    def access(struct: Struct, field: Field) -> Callable[[Any], Any]:
+        names = structs[struct.name].__names__
         attribute = next(name for name, label in names.items() if label == field.name)
         if field.default is None and isinstance(field.type, ListType | SetType | MapType | StructType):
             return lambda value: value.__dict__.get(attribute)
         return lambda value: getattr(value, attribute)
+
+    return access
 
 
 def _verbs(method: Method) -> list[str]:
