@@ -92,7 +92,7 @@ class HttpSettings:
         30.0, seconds(0.1, 3600), "a client that has taken next to nothing of its answer is cut off"
     )
     request_id: str = setting(
-        "X-Request-Id", text, "the header that brings and returns a request's id; empty: each is ours, and told to nobody"
+        "X-Request-Id", text, "the header that brings a request's id and returns it; empty: none does"
     )
 
 

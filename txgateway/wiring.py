@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
 from twisted.application.service import Service
@@ -16,7 +16,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from . import __version__
@@ -533,7 +533,7 @@ def _access_log(settings: LogSettings, reactor: Any, file: LogFile | None) -> Ac
     if settings.access == "off":
         return None
     # Lines in a file of their own stand nowhere else.
-    to = Logger("txgateway.access", observer=file)
+    to = Logger("txgateway.access", observer=cast("ILogObserver | None", file))
     return AccessLog(reactor, FORMS[settings.access], settings.access_sample, to)
 
 
