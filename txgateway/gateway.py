@@ -50,7 +50,6 @@ class Gateway:
         self.mapping = mapping
         self.upstreams = upstreams
         self._baggage = baggage
-        self._packs = bool(baggage.transient or baggage.persistent)
 
     def handle(self, request: Request) -> Deferred[Response]:
         """A request by one of the IDL's routes."""
@@ -74,11 +73,10 @@ class Gateway:
         arguments = plan.bind(request, path)
         plan.validate(arguments)
         payload = plan.encode(arguments)
+        info = self._baggage.pack(request)
         call = Call(
-            plan.service, plan.wire_name, payload, plan.oneway, request.deadline, plan.idl_service, policy=plan.policy
+            plan.service, plan.wire_name, payload, plan.oneway, request.deadline, plan.idl_service, info, plan.policy
         )
-        if self._packs:
-            call = evolve(call, info=self._baggage.pack(request))
         if plan.steer is not None:
             call = plan.steer(call, request, arguments)
         request.call = call

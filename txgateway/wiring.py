@@ -321,7 +321,7 @@ class GatewayService(Service):
 
     def _handlers(self) -> PublicHandlers:
         routes = [HttpRoute(route.verb, route.path) for route in self._gateway.mapping.routes]
-        return PublicHandlers(self._route, self._generic, routes)
+        return PublicHandlers(self._route, self._generic, routes, id_header=self._id_header)
 
     async def _listen(self) -> None:
         site = web_site(admin_app(self.pages, self._ui), self._limits)

@@ -23,6 +23,14 @@ def test_the_headers_that_are_named_travel_under_their_names() -> None:
     assert Baggage().pack(Request("GET", b"/", headers)) == {}
 
 
+def test_the_id_of_the_request_travels_all_the_way() -> None:
+    assert Baggage().pack(Request("GET", b"/", id="f00d-1")) == {"RPC_PERSIST_REQUEST_ID": "f00d-1"}
+    assert BAGGAGE.pack(Request("GET", b"/", ((b"x-user", b"Ann"),), id="f00d-1")) == {
+        "RPC_PERSIST_REQUEST_ID": "f00d-1",
+        "RPC_PERSIST_USER": "Ann",
+    }
+
+
 def test_bytes_that_are_no_text_travel_unchanged() -> None:
     packed = BAGGAGE.pack(Request("GET", b"/", ((b"x-user", b"\xff\xfe"),)))
     assert packed["RPC_PERSIST_USER"].encode("utf-8", "surrogateescape") == b"\xff\xfe"

@@ -1,4 +1,4 @@
-"""What travels beside a call: headers of the request to metainfo for the service, and what comes back to headers."""
+"""What travels beside a call: the request's id and headers to metainfo for the service, and what comes back to headers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from attrs import frozen
 from . import metainfo
 from .annotations.header import TOKEN, is_forbidden, response_header
 from .message import Header, Request
+
+# Under this name every service on the way hears of the request's id.
+REQUEST_ID = f"{metainfo.PERSISTENT}REQUEST_ID"
 
 
 @frozen
@@ -24,7 +27,10 @@ class Baggage:
 
     def pack(self, request: Request) -> Mapping[str, str]:
         """The string keys for the call; a header that the request lacks, or that is empty, does not travel."""
-        return metainfo.write(_found(request, self.transient), _found(request, self.persistent))
+        strings = {REQUEST_ID: request.id} if request.id else {}
+        if self.transient or self.persistent:
+            strings |= metainfo.write(_found(request, self.transient), _found(request, self.persistent))
+        return strings
 
     def unpack(self, strings: Mapping[str, str]) -> tuple[Header, ...]:
         """The headers for the response; a value that would break its head is left out."""
