@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,12 +14,17 @@ from twisted.logger import Logger
 
 from .config import ConfigError, Settings
 from .core import worker_pages
+from .core.message import Request, Response
+from .core.pages.changes import WORKERS, Changes, newest_of
 from .net.admin import AdminPages, admin_app
+from .net.admin.public import answered, asked
+from .net.admin.ui import Ui, View, considerately
 from .net.http.klein_server import web_site
 from .net.listening import Listening, bind
+from .net.mapping.background import Background
 from .net.mapping.live import NotKept
 from .net.workers import Page, WorkerCommand, Workers
-from .wiring import CLOSE_WITHIN, describe_address, endpoints_from, http_limits
+from .wiring import CLOSE_WITHIN, describe_address, endpoints_from, http_limits, public_address
 
 log = Logger()
 
@@ -59,18 +65,24 @@ class _Supervisor(MultiService):
         self._reactor = reactor
         self._admin_on = endpoints_from("http.admin", known.settings.http.admin, reactor)
         self.workers: Workers
+        self._sockets: list[Listening] = []
+        self._changes = Changes(time.time)
 
     def startService(self) -> None:
         settings = self._known.settings
-        sockets = self._bind(settings)
+        self._sockets = sockets = self._bind(settings)
         stop_within = settings.lifecycle.drain_timeout + 2 * CLOSE_WITHIN
         self.workers = Workers(
             self._reactor, settings.lifecycle.workers, WorkerCommand(self._known.job, stop_within), sockets
         )
+        self.workers.told = lambda what, is_bad: self._changes.note(WORKERS, what, is_bad=is_bad)
         self.workers.setServiceParent(self)
-        pages = admin_app(self._pages(self.workers))
+        pages = self._pages(self.workers)
+        ui = self._ui(pages)
+        self.addService(ui)
+        app = admin_app(pages, ui.pages)
         for endpoint in self._admin_on:
-            _AdminPort(endpoint, web_site(pages, http_limits(settings.http))).setServiceParent(self)
+            _AdminPort(endpoint, web_site(app, http_limits(settings.http))).setServiceParent(self)
         for each in sockets:
             _say("public", each.address)
         super().startService()
@@ -87,6 +99,9 @@ class _Supervisor(MultiService):
         def page(name: str, join: Callable[[Any], Page]) -> Callable[[], Deferred[Page]]:
             return lambda: workers.ask(name).addCallback(join)
 
+        def view(name: str, join: Callable[[Mapping[int, Page | None]], Page]) -> View:
+            return lambda about: workers.ask(f"{name} {about}").addCallback(_answers).addCallback(join)
+
         def action(name: str) -> Callable[[str], Deferred[Page]]:
             return lambda about: workers.ask(f"{name} {about}").addCallback(_carried_out)
 
@@ -96,7 +111,44 @@ class _Supervisor(MultiService):
             page("services", worker_pages.services),
             page("routes", worker_pages.first),
             {name: action(name) for name in ("allow", "rollback")},
+            {
+                "overview": view("overview", worker_pages.overview),
+                "service": view("service", worker_pages.service),
+                "idl": view("idl", worker_pages.first),
+                "log": view("log", self._log),
+            },
         )
+
+    def _log(self, answers: Mapping[int, Page | None]) -> Page:
+        """With what happened to the workers, which they do not know themselves."""
+        page = worker_pages.log(answers)
+        return page and {**page, "changes": newest_of(page["changes"], self._changes.newest())}
+
+    def _ui(self, pages: AdminPages) -> _Pages:
+        settings, workers = self._known.settings, self.workers
+        within = settings.upstream.deadline + 1
+
+        def public(request: Request) -> Deferred[Response]:
+            return workers.ask_one(f"public {asked(request)}", within).addCallback(answered)
+
+        drawing = Background(self._reactor, "pages")
+        return _Pages(
+            Ui(
+                self._reactor,
+                pages.views,
+                pages.actions,
+                considerately(drawing.run),
+                public,
+                lambda: public_address([each.text for each in self._sockets], [each.address for each in self._sockets]),
+                settings.http.admin_names,
+            ),
+            drawing,
+        )
+
+
+def _answers(pages: Mapping[int, Page | None]) -> dict[int, Page | None]:
+    """Without those that could not say anything, and said why."""
+    return {pid: None if page is None or "error" in page else page for pid, page in pages.items()}
 
 
 def _carried_out(answers: Mapping[int, Page | None]) -> Page:
@@ -109,6 +161,23 @@ def _carried_out(answers: Mapping[int, Page | None]) -> Page:
     if refusals or not answers:
         raise NotKept("; ".join(dict.fromkeys(refusals)) or "no worker runs")
     return next(answer for answer in answers.values() if answer)
+
+
+class _Pages(Service):
+    """:ivar pages: those for people, drawn while this runs."""
+
+    def __init__(self, pages: Ui, drawing: Background) -> None:
+        self.pages = pages
+        self._drawing = drawing
+
+    def startService(self) -> None:
+        super().startService()
+        self._drawing.start()
+
+    def stopService(self) -> None:
+        super().stopService()
+        self.pages.stop()
+        self._drawing.stop()
 
 
 class _AdminPort(Service):

@@ -21,6 +21,7 @@ class Control(LineReceiver):
     """The first line says what to serve; each further one asks for an admin page; the end says that it is over."""
 
     delimiter = b"\n"
+    # A request that is tried is the longest; see ``net/admin/public.py``.
     MAX_LENGTH = 1024 * 1024
 
     def __init__(self, reactor: Any) -> None:
@@ -35,9 +36,13 @@ class Control(LineReceiver):
             self._answer(message["id"], *message["page"].split(" ", 1))
 
     def _answer(self, number: int, page: str, *name: str) -> None:
-        """A page by its name, or what comes of an order to an action: its name, a blank, and what it is about."""
+        """A page by its name, or an action or a view: its name, a blank, and what it is about."""
         pages = self._service.pages
-        asked = maybeDeferred(pages.actions[page], *name) if name else maybeDeferred(getattr(pages, page))
+        asked = (
+            maybeDeferred({**pages.actions, **pages.views}[page], *name)
+            if name
+            else maybeDeferred(getattr(pages, page))
+        )
         asked.addErrback(lambda failure: {"error": failure.getErrorMessage()})
         asked.addCallback(lambda answer: self._say({"id": number, "page": answer}))
 

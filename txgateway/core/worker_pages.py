@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .pages.series import joined
+
 Page = dict[str, Any]
 # What adds up over the workers, in the lines of the page of services.
 _SUMS = ("calls", "in_flight", "idle")
+# ... and in those that people read.
+_READ_SUMS = (*_SUMS, "recent")
 
 
 def health(pages: Mapping[int, Page | None]) -> Page:
@@ -54,11 +58,75 @@ def first(pages: Mapping[int, Page | None]) -> Page:
     return next((page for page in pages.values() if page is not None), {})
 
 
-def _lines(of_workers: Sequence[Sequence[Page]]) -> list[Page]:
-    joined: dict[str, Page] = {}
-    for lines in of_workers:
-        for line in lines:
-            known = joined.setdefault(line["address"], line | dict.fromkeys(_SUMS, 0))
-            for what in _SUMS:
+def overview(pages: Mapping[int, Page | None]) -> Page:
+    """What people read of all services, of all workers together."""
+    answers = [page for page in pages.values() if page is not None]
+    if not answers:
+        return {}
+    names = dict.fromkeys(service["name"] for page in answers for service in page["services"])
+    return {
+        **_common(pages, answers),
+        "services": [
+            _service([service for page in answers for service in page["services"] if service["name"] == name])
+            for name in names
+        ],
+    }
+
+
+def service(pages: Mapping[int, Page | None]) -> Page:
+    """The same of one service."""
+    answers = [page for page in pages.values() if page is not None]
+    if not answers:
+        return {}
+    known = [page["service"] for page in answers if page["service"] is not None]
+    return {**_common(pages, answers), "service": _service(known) if known else None}
+
+
+def log(pages: Mapping[int, Page | None]) -> Page:
+    """The log of changes of the worker that has run longest: all see the same changes."""
+    answers = [page for page in pages.values() if page is not None]
+    if not answers:
+        return {}
+    longest = max(answers, key=lambda page: len(page["changes"]))
+    return {**_common(pages, answers), "changes": longest["changes"], "history": longest["history"]}
+
+
+def _common(pages: Mapping[int, Page | None], answers: Sequence[Page]) -> Page:
+    def of(name: str) -> dict[int, Page | None]:
+        return {pid: None if page is None else page[name] for pid, page in pages.items()}
+
+    return {
+        **answers[0],
+        "second": max(page["second"] for page in answers),
+        "health": health(of("health")),
+        "ready": ready(of("ready")),
+        "samples": joined(page["samples"] for page in answers),
+    }
+
+
+def _service(of_workers: Sequence[Page]) -> Page:
+    lines = _lines([each["instances"] for each in of_workers], _READ_SUMS)
+    # The worst that a worker knows of each.
+    worst = {
+        line["address"]: line["state"] for each in of_workers for line in each["instances"] if line["state"] != "live"
+    }
+    for line in lines:
+        line["state"] = worst.get(line["address"], line["state"])
+    return {
+        **of_workers[0],
+        "instances": lines,
+        "states": min((each["states"] for each in of_workers), key=lambda states: states.get("live", 0)),
+        "weight": min(each["weight"] for each in of_workers),
+        "recent": sum(each["recent"] for each in of_workers),
+        "samples": joined(each["samples"] for each in of_workers),
+    }
+
+
+def _lines(of_workers: Sequence[Sequence[Page]], sums: Sequence[str] = _SUMS) -> list[Page]:
+    lines: dict[str, Page] = {}
+    for of_worker in of_workers:
+        for line in of_worker:
+            known = lines.setdefault(line["address"], line | dict.fromkeys(sums, 0))
+            for what in sums:
                 known[what] += line.get(what, 0)
-    return list(joined.values())
+    return list(lines.values())

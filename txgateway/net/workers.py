@@ -82,14 +82,14 @@ class Worker(ProcessProtocol):
         self._output = b""
         self.pid = 0
 
-    def ask(self, page: str) -> Deferred[Page | None]:
+    def ask(self, page: str, within: float = ANSWER_WITHIN) -> Deferred[Page | None]:
         """What it says; None if it does not in time."""
         self._number += 1
         number = self._number
         asked: Deferred[Page | None] = Deferred(lambda _: self._forget(number))
         self._asked[number] = asked
         self._say({"id": number, "page": page})
-        return asked.addTimeout(ANSWER_WITHIN, self._clock).addErrback(lambda failure: None)
+        return asked.addTimeout(within, self._clock).addErrback(lambda failure: None)
 
     def _forget(self, number: int) -> None:
         self._asked.pop(number, None)
@@ -159,11 +159,13 @@ class Workers(Service):
     """So many workers on these sockets, from start to stop.
 
     :ivar workers: all processes, those that are leaving among them.
+    :ivar told: told of what happens to them, and whether that is bad.
     """
 
     name = "workers"
 
     def __init__(self, reactor: Any, count: int, command: WorkerCommand, sockets: Sequence[Listening]) -> None:
+        self.told: Callable[[str, bool], None] = lambda what, is_bad: None
         self.workers: list[Worker] = []
         self._reactor = reactor
         self._count = count
@@ -209,10 +211,12 @@ class Workers(Service):
                     yield new.ready.addTimeout(START_WITHIN, self._reactor)
                 except Exception as error:
                     log.error("a new worker does not serve, the old ones stay: {error}", error=error)
+                    self.told("a new worker does not serve, the old ones stay", True)
                     new.stop(self._command.stop_within)
                     return
                 yield old.stop(self._command.stop_within)
             log.info("every worker is replaced")
+            self.told("every worker is replaced", False)
         finally:
             self._replacing = False
 
@@ -226,6 +230,11 @@ class Workers(Service):
             lambda results: {pid: page for (pid, _), (_, page) in zip(asked, results, strict=True)}
         )
 
+    def ask_one(self, page: str, within: float) -> Deferred[Page | None]:
+        """What one of them says, of those that serve; None if it does not in time, or there is none."""
+        serving = [worker for worker in self.workers if worker.is_ready and not worker.leaving]
+        return serving[0].ask(page, within) if serving else succeed(None)
+
     def _start(self) -> Worker:
         worker = Worker(self._job(), self._reactor, self._ended)
         descriptors: dict[int, Any] = {0: "w", 1: "r", 2: "r", ANSWERS: "r"}
@@ -234,8 +243,12 @@ class Workers(Service):
         arguments = self._command.arguments
         self.workers.append(worker)
         self._reactor.spawnProcess(worker, arguments[0], arguments, env=None, childFDs=descriptors)
-        worker.ready.addCallback(lambda _: log.info("worker {pid} serves", pid=worker.pid))
+        worker.ready.addCallback(lambda _: self._serves(worker))
         return worker
+
+    def _serves(self, worker: Worker) -> None:
+        log.info("worker {pid} serves", pid=worker.pid)
+        self.told(f"worker {worker.pid} serves", False)
 
     def _job(self) -> Page:
         sockets = [{"text": each.text, "descriptor": number} for number, each in enumerate(self._sockets, FIRST_SOCKET)]
@@ -254,5 +267,6 @@ class Workers(Service):
             lasted=lasted,
             pause=self._pause,
         )
+        self.told(f"worker {worker.pid} ended after {lasted:.1f} seconds", True)
         self._timers = [timer for timer in self._timers if timer.active()]
         self._timers.append(self._reactor.callLater(self._pause, self._start))

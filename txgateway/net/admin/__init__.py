@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 import orjson
 from attrs import field, frozen
 from klein import Klein
-from klein.resource import KleinResource
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from ..mapping.live import NotKept
+from .ui import Ui, View, refused_origin
 
 Page = dict[str, Any]
 # Where several processes have to be asked, the page comes later.
@@ -33,6 +34,7 @@ class AdminPages:
     :ivar ready: ``ready`` true once a mapping is loaded and discovery has its first snapshot,
         false again while draining; ``waiting_for`` says what is missing.
     :ivar actions: what an operator may order, by its name; sent as JSON, so that no page of another site can.
+    :ivar views: what the pages for people show, by name; each of its argument as text.
     """
 
     health: Status
@@ -40,10 +42,13 @@ class AdminPages:
     services: Status
     routes: Status
     actions: Mapping[str, Action] = field(factory=dict)
+    views: Mapping[str, View] = field(factory=dict)
 
 
-def admin_app(pages: AdminPages) -> KleinResource:
+def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
+    """:param ui: the pages for people, which are then served as well."""
     app = Klein()
+    names = () if ui is None else ui.names
 
     @app.route("/healthz", methods=["GET"])
     def healthz(request: Request) -> Deferred[bytes]:
@@ -69,15 +74,21 @@ def admin_app(pages: AdminPages) -> KleinResource:
     @app.route("/mapping/<action>", methods=["POST"])
     def act(request: Request, action: str) -> Deferred[bytes]:
         return (
-            maybeDeferred(_act, request, pages.actions.get(action))
+            maybeDeferred(_act, request, pages.actions.get(action), names)
             .addErrback(_refused, request)
             .addCallback(lambda page: _json(request, lambda: page))
         )
 
-    return app.resource()
+    if ui is None:
+        return app.resource()
+    ui.declare(app)
+    return ui.around(app.resource())
 
 
-def _act(request: Request, action: Action | None) -> Deferred[dict[str, Any]]:
+def _act(request: Request, action: Action | None, names: Collection[str]) -> Deferred[dict[str, Any]]:
+    why = refused_origin(request, names)
+    if why:
+        raise NotAllowed(why)
     if action is None:
         raise NotKept("there is no such action")
     if not (request.getHeader("content-type") or "").startswith("application/json"):
@@ -89,9 +100,13 @@ def _act(request: Request, action: Action | None) -> Deferred[dict[str, Any]]:
     return action(str(name))
 
 
+class NotAllowed(Exception):
+    """Whoever asks may not order this; the text says why."""
+
+
 def _refused(failure: Failure, request: Request) -> dict[str, Any]:
-    failure.trap(NotKept)
-    request.setResponseCode(404)
+    kind = failure.trap(NotKept, NotAllowed)
+    request.setResponseCode(403 if kind is NotAllowed else 404)
     return {"error": str(failure.value)}
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -29,9 +30,9 @@ LONGEST = 0.05
 class Background:
     """One thread; what is given to it runs in turn."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, name: str = "mapping") -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(minthreads=0, maxthreads=1, name="mapping")
+        self._pool = ThreadPool(minthreads=0, maxthreads=1, name=name)
         # Whether something runs in the thread, and since when it has not paused, in its own processor time.
         self._works = False
         self._hurries = False
@@ -72,15 +73,32 @@ class Background:
             self._since = time.thread_time()
 
 
-@contextmanager
-def considerate() -> Iterator[None]:
-    """For work beside a reactor that has requests to serve."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH_AFTER))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+class _Considerate:
+    """What several threads want at a time, which may end in another order than they began."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._wanted = 0
+        self._before = 0.0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """For work beside a reactor that has requests to serve."""
+        with self._lock:
+            if not self._wanted:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._before, SWITCH_AFTER))
+            self._wanted += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wanted -= 1
+                if not self._wanted:
+                    sys.setswitchinterval(self._before)
+
+
+considerate = _Considerate()
 
 
 class Heap:

@@ -1,0 +1,275 @@
+"""What one process has to tell for the pages, gathered from its parts; values for JSON, since workers send them on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from attrs import frozen
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from ...core.pages import idl_text
+from ...core.pages.changes import Changes
+from ...core.pages.series import Sampler, Totals
+from ...core.pages.served import Served, complaint, is_error
+from ...core.pages.shares import Shares
+from ...core.skew import Skew
+from ..mapping.live import LiveMapping
+from ..registry import Registry
+from ..upstream import Upstream, Upstreams
+
+log = Logger()
+
+Page = dict[str, Any]
+
+# What a page shows at most; JSON pages have all of it.
+SERVICES_A_PAGE = 30
+INSTANCES_IN_OVERVIEW = 12
+INSTANCES = 500
+ROUTES_IN_OVERVIEW = 12
+ROUTES = 1_000
+COMPLAINTS = 50
+CHANGES_OF_A_SERVICE = 20
+# Instances are all looked at once a second if they are not more than these, else less often: a look at one takes 5 us.
+QUICKLY_SEEN = 200
+SELDOM = 10
+# The longest that a look at instances may hold up the reactor at once, in seconds.
+SLICE = 0.001
+
+
+@frozen
+class Parts:
+    """What is looked at.
+
+    :ivar registry: where the instances of a service come from.
+    :ivar totals: what has been counted of each service since the start.
+    :ivar status: a page of the admin port by its name: ``health``, ``ready``.
+    """
+
+    live: LiveMapping
+    upstreams: Upstreams
+    skew: Skew
+    registries: Sequence[Registry]
+    registry: Callable[[str], Registry]
+    totals: Callable[[], Mapping[str, Totals]]
+    status: Mapping[str, Callable[[], Page]]
+
+
+class Gatherer:
+    """Keeps what the pages need that nobody else remembers: the last minutes, and the log of changes.
+
+    :param clock: an IReactorTime.
+    """
+
+    def __init__(self, clock: Any, parts: Parts, changes: Changes) -> None:
+        self.changes = changes
+        self._clock = clock
+        self._parts = parts
+        self._sampler = Sampler()
+        self._shares = Shares()
+        self._known = Served(parts.live.loaded)
+        # States of instances by service, then by address, when they were looked at last.
+        self._states: dict[str, dict[str, str]] = {}
+        self._looked_at = -float(SELDOM)
+        self._looking: Iterator[None] | None = None
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+
+    def start(self) -> None:
+        self._ticking.start(1.0).addErrback(lambda failure: log.failure("the pages stand still", failure))
+
+    def stop(self) -> None:
+        self._looking = None
+        if self._ticking.running:
+            self._ticking.stop()
+
+    # Pages; each takes its argument as text
+
+    def overview(self, argument: str) -> Page:
+        """:param argument: JSON: ``find``: a part of the names of services, ``page``: counted from 0."""
+        wanted = orjson.loads(argument)
+        find, number = str(wanted.get("find", "")), int(wanted.get("page", 0))
+        served = self._served
+        loaded = served.loaded
+        names = [name for name in served.compiled if find.lower() in name.lower()]
+        shown = names[number * SERVICES_A_PAGE :][:SERVICES_A_PAGE]
+        return {
+            **self._common(),
+            "found": len(names),
+            "page": number,
+            "pages": -(-len(names) // SERVICES_A_PAGE),
+            "services": [self._service(name, INSTANCES_IN_OVERVIEW, ROUTES_IN_OVERVIEW) for name in shown],
+            "errors": [
+                {**complaint(each), "service": served.owner(each.position.file)} for each in loaded.errors[:COMPLAINTS]
+            ],
+            "warnings": len(loaded.diagnostics) - len(loaded.errors),
+        }
+
+    def service(self, name: str) -> Page:
+        """``service`` is None where there is no such service."""
+        if name not in self._served.compiled:
+            return {**self._common(), "service": None, "name": name}
+        return {
+            **self._common(),
+            "name": name,
+            "service": self._service(name, INSTANCES, ROUTES),
+            "registry": self._diagnosis(name),
+            "changes": self.changes.newest(name, CHANGES_OF_A_SERVICE),
+        }
+
+    def idl(self, name: str) -> Page:
+        """The texts of a service, their versions, and the last change."""
+        live = self._parts.live
+        return {
+            "texts": idl_text.texts(self._served, name),
+            "versions": idl_text.versions(live.history.versions, name),
+            "difference": idl_text.last_change(live.history.versions, name),
+        }
+
+    def log(self, service: str) -> Page:
+        """The log of changes: of one service, or of all."""
+        status = self._parts.live.status()
+        return {
+            **self._common(),
+            "service": service,
+            "changes": self.changes.newest(service or None),
+            "history": status["history"],
+        }
+
+    # What they are made of
+
+    def _common(self) -> Page:
+        mapping = self._parts.live.loaded
+        status = self._parts.live.status()
+        return {
+            "second": self._second,
+            "health": self._parts.status["health"](),
+            "ready": self._parts.status["ready"](),
+            "samples": self._sampler.of("", self._second),
+            "registries": [registry.summary() for registry in self._parts.registries],
+            "mapping": {
+                "digest": mapping.digest,
+                "services": len(mapping.mapping.services),
+                "routes": len(mapping.mapping.routes),
+                "since": status["history"][0]["time"] if status["history"] else None,
+                "errors": len(mapping.errors),
+                "kept": sorted(mapping.kept),
+                "rolled_back": status["rolled_back"],
+                "trouble": status["trouble"],
+            },
+        }
+
+    @property
+    def _second(self) -> int:
+        return int(self._clock.seconds())
+
+    @property
+    def _served(self) -> Served:
+        if self._known.loaded is not self._parts.live.loaded:
+            self._known = Served(self._parts.live.loaded)
+        return self._known
+
+    def _service(self, name: str, most_instances: int, most_routes: int) -> Page:
+        compiled = self._served.compiled[name]
+        loaded, routes = self._served.loaded, self._served.routes(name)
+        said = self._served.said_of_service(name)
+        lines = self._instances(name)
+        return {
+            "name": name,
+            "file": compiled.path,
+            "version": compiled.digest,
+            "kept": name in loaded.kept,
+            "errors": [complaint(each) for each in filter(is_error, said)][:COMPLAINTS],
+            "warnings": sum(not is_error(each) for each in said),
+            "refused": [
+                {"fingerprint": each.fingerprint, "breaking": list(each.breaking)}
+                for each in loaded.judgements
+                if each.refused and each.service == name
+            ],
+            "states": Counter(line["state"] for line in lines),
+            "count": len(lines),
+            "weight": sum(line["weight"] for line in lines if line["state"] == "live"),
+            "recent": sum(line["recent"] for line in lines),
+            "instances": lines[:most_instances],
+            "route_count": len(routes),
+            "routes": [
+                {
+                    "verb": route.verb,
+                    "path": route.path,
+                    "method": route.plan.method.name,
+                    "file": route.position.file,
+                    "line": route.position.line,
+                    "doc": route.plan.method.doc[:200],
+                }
+                for route in routes[:most_routes]
+            ],
+            "samples": self._sampler.of(name, self._second),
+        }
+
+    def _instances(self, name: str) -> list[Page]:
+        upstream = self._parts.upstreams[name]
+        ages = self._parts.registry(name).lease_ages(name)
+        idl = {each.address: self._parts.skew.of(name, each).value for each in upstream.instances}
+        lines = upstream.status()
+        recent = self._shares.recent(name, {line["address"]: line["calls"] for line in lines})
+        return [
+            {
+                **line,
+                "recent": recent[line["address"]],
+                "lease_age": ages.get(line["address"]),
+                "idl": idl.get(line["address"], ""),
+            }
+            for line in lines
+        ]
+
+    def _diagnosis(self, name: str) -> Page:
+        """Where the instances of a service are sought, and what was found there that is of no use."""
+        summary = self._parts.registry(name).summary()
+        return {
+            "kind": summary["kind"],
+            "elsewhere": summary.get("elsewhere", {}).get(name, []),
+            "dropped": [
+                dropped
+                for prefix in summary.get("prefixes", ())
+                for dropped in prefix["dropped"]
+                if dropped["key"].startswith(f"{prefix['prefix']}/{name}/")
+            ],
+        }
+
+    # Once a second
+
+    def _tick(self) -> None:
+        totals = self._parts.totals()
+        self._sampler.sample(self._second, {**totals, "": sum(totals.values(), Totals())})
+        count = sum(len(upstream.instances) for upstream in self._parts.upstreams)
+        every = 1 if count <= QUICKLY_SEEN else SELDOM
+        if self._looking is None and self._clock.seconds() - self._looked_at >= every:
+            self._looked_at = self._clock.seconds()
+            self._looking = self._look(list(self._parts.upstreams))
+            self._go_on(self._looking)
+
+    def _look(self, upstreams: Sequence[Upstream]) -> Iterator[None]:
+        """At every instance: how it stands, and how often it was called."""
+        calls: dict[str, dict[str, int]] = {}
+        states: dict[str, dict[str, str]] = {}
+        for upstream in upstreams:
+            lines = upstream.status()
+            calls[upstream.service] = {line["address"]: line["calls"] for line in lines}
+            states[upstream.service] = now = {line["address"]: line["state"] for line in lines}
+            self.changes.states(upstream.service, self._states.get(upstream.service, {}), now)
+            yield
+        self._states = states
+        if self._shares.due(self._second):
+            self._shares.look(self._second, calls)
+
+    def _go_on(self, looking: Iterator[None]) -> None:
+        until = self._clock.seconds() + SLICE
+        while looking is self._looking:
+            if next(looking, self) is self:
+                self._looking = None
+            elif self._clock.seconds() >= until:
+                self._clock.callLater(0, self._go_on, looking)
+                return
