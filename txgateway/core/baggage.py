@@ -1,4 +1,4 @@
-"""What travels beside a call: the request's id and headers to metainfo for the service, and what comes back to headers."""
+"""What travels beside a call: the id and headers of a request to the service as metainfo, and what comes back."""
 
 from __future__ import annotations
 
