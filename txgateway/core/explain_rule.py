@@ -29,7 +29,7 @@ from .expression.number_text import number_text
 from .expression.results import Problem, Results, Value, is_number
 from .expression.shapes import Shapes
 from .expression.sprintf import plain_text
-from .expression.tree import Call, Group, Literal, Node
+from .expression.tree import Call, Group, Literal, Node, Rule
 from .expression.walk import Reached, ReachedField, Walk
 from .validation import ANNOTATION, Failure, compile_validator
 
@@ -71,14 +71,39 @@ def explain_rule(
         types[name] = parse_type(type)
     schema = guesser.schema(types, name, text)
     walk = _walk(schema, name)
-    parts = [
-        Part(text[node.start : node.end], depth, _value(walk, name, node, loops, request))
+    parts = tuple(part.on(request) for part in compile_parts(walk, name, rule))
+    validator = compile_validator(schema, _ROOT, _access)
+    return Explanation(parts, None if validator is None else validator(request))
+
+
+@frozen
+class CompiledPart:
+    """A part of a rule, and how its value is had of a struct's object.
+
+    :ivar loops: what the loops around it go over.
+    """
+
+    text: str
+    depth: int
+    node: Node
+    loops: tuple[Node, ...]
+    read: Callable[[Any], Value]
+
+    def on(self, struct: Any) -> Part:
+        try:
+            return Part(self.text, self.depth, shown(self.read(struct)))
+        except Exhausted:
+            return Part(self.text, self.depth, "too much to be computed")
+
+
+def compile_parts(walk: Walk, name: str, rule: Rule) -> list[CompiledPart]:
+    """The parts of the rule of a field ``name`` of the walk's root that are worth showing, outermost first."""
+    return [
+        CompiledPart(rule.text[node.start : node.end], depth, node, loops, walk.part(name, _in_loops(node, loops)))
         for tree in (rule.check, rule.message)
         if tree is not None
         for node, depth, loops in _parts(tree, 0, ())
     ]
-    validator = compile_validator(schema, _ROOT, _access)
-    return Explanation(tuple(parts), None if validator is None else validator(request))
 
 
 def _walk(schema: Schema, name: str) -> Walk:
@@ -105,14 +130,11 @@ def _parts(node: Node, depth: int, loops: tuple[Node, ...]) -> Any:
         yield from _parts(child, depth + 1, (*loops, node.children()[0]) if inside else loops)
 
 
-def _value(walk: Walk, name: str, node: Node, loops: tuple[Node, ...], request: Any) -> str:
-    # A part of a loop's body is looked at as the body of the same loop.
+def _in_loops(node: Node, loops: tuple[Node, ...]) -> Node:
+    """A part of a loop's body is looked at as the body of the same loop."""
     for target in reversed(loops):
         node = Call(node.start, node.end, "range", (target, node))
-    try:
-        return shown(walk.part(name, node)(request))
-    except Exhausted:
-        return "too much to be computed"
+    return node
 
 
 def shown(value: Value) -> str:
