@@ -188,6 +188,9 @@ class PolicySettings:
 
     timeout: float = setting(0.0, seconds(0, 3600), "for one try; 0: the deadline alone")
     retries: int = setting(0, whole(0, 5), "how often a call may be repeated")
+    repeat_lost: bool = setting(
+        True, flag, "without retries: an idempotent call whose connection is lost is sent once more all the same"
+    )
     retry_on: tuple[str, ...] = setting(
         ("unavailable", "timeout", "closed"), some_of(*REASONS), "for what: these, and `exception`"
     )

@@ -13,7 +13,7 @@ from .core.health.breaker import Breaker, BreakerSettings
 from .core.health.ejection import EjectionSettings
 from .core.health.standing import Governance
 from .core.policy import Choice, Policies, Policy, PolicyError
-from .core.retrying import Budget
+from .core.retrying import Budget, Savings
 from .net.checks import Checks, answers, connects
 from .net.upstream import Send, Upstream
 from .policies import CallPolicy, compose
@@ -43,7 +43,14 @@ def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Rand
 
 def sender(upstream: Upstream, policy: Policy, settings: Settings, reactor: Any) -> Send:
     """The policies of a method, around an upstream."""
-    return compose(call_policies(policy, settings, reactor, Random()), upstream.deliver)
+    return compose(call_policies(policy, settings, reactor, Random()), _delivery(upstream, policy, settings))
+
+
+def _delivery(upstream: Upstream, policy: Policy, settings: Settings) -> Send:
+    if policy.retries or not (policy.idempotent and policy.repeats_lost):
+        return upstream.deliver
+    savings = Savings(settings.policy.retry_budget)
+    return lambda call: upstream.deliver(call, savings)
 
 
 def policies_from(settings: Settings) -> Policies:
@@ -53,6 +60,7 @@ def policies_from(settings: Settings) -> Policies:
         choice=Choice(settings.upstream.balancer),
         timeout=policy.timeout,
         retries=policy.retries,
+        repeats_lost=policy.repeat_lost,
         retry_on=frozenset(policy.retry_on),
         backoff=(policy.backoff_min, policy.backoff_max),
         validate=policy.validate,

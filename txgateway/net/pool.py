@@ -25,7 +25,7 @@ from ..core.framing import Framing
 from ..core.framing.framed import Framed
 from ..core.instances import Instance
 from ..core.message import Call, Reply
-from .alarm import Alarm
+from .alarm import NEVER, Alarm
 from .client import Client, Pending
 
 log = Logger()
@@ -105,7 +105,8 @@ class Pool:
         self._idle: dict[Client, None] = {}
         self._idle_oneway: dict[Client, None] = {}
         self._idle_alarm = Alarm(reactor, self._give_up_idle)
-        self._line: OrderedDict[Pending, None] = OrderedDict()
+        # Each with when it has waited long enough for the connection that is being made for it.
+        self._line: OrderedDict[Pending, float] = OrderedDict()
         self._line_alarm = Alarm(reactor, self._end_late)
         # Told to close, and not closed yet.
         self._leaving: set[Client] = set()
@@ -179,7 +180,7 @@ class Pool:
         while self._line and client.has_room and (pending := self._next_for(client)):
             del self._line[pending]
             if not self._hand_over(pending, client):
-                self._line[pending] = None
+                self._line[pending] = NEVER
                 self._line.move_to_end(pending, last=False)
                 return
         if client.in_flight or client not in self._clients:
@@ -242,17 +243,31 @@ class Pool:
             pending.fail(Overloaded("Too many calls wait for a connection", service=pending.call.service))
         else:
             pending.holder = self
-            self._line[pending] = None
+            self._line[pending] = NEVER
             self._line_alarm.set(pending.call.deadline)
             self._grow()
+            if pending.call.policy.connect_timeout and len(self._connecting) >= len(self._line):
+                self._bound_wait(pending)
+
+    def _bound_wait(self, pending: Pending) -> None:
+        """A method may have less patience with a connection that is being made than the others that share the pool."""
+        if pending in self._line:
+            until = self._line[pending] = self._reactor.seconds() + pending.call.policy.connect_timeout
+            self._line_alarm.set(until)
 
     def _end_late(self) -> None:
         now = self._reactor.seconds()
-        for pending in [pending for pending in self._line if pending.call.deadline <= now]:
-            self.abandon(pending)
-            pending.fail(DeadlineExceeded())
-        for pending in self._line:
-            self._line_alarm.set(pending.call.deadline)
+        for pending, until in list(self._line.items()):
+            if pending.call.deadline <= now:
+                self.abandon(pending)
+                pending.fail(DeadlineExceeded())
+            elif until <= now:
+                self._line[pending] = NEVER
+                if self._connecting:
+                    self.abandon(pending)
+                    pending.fail(ConnectFailed(service=pending.call.service))
+        for pending, until in self._line.items():
+            self._line_alarm.set(min(until, pending.call.deadline))
 
     # How many connections there are.
 

@@ -13,13 +13,14 @@ from twisted.logger import Logger
 from ..core.balancing import Balancer
 from ..core.balancing.slow_start import STEPS
 from ..core.dialect import connection_policies, dialect_tags
-from ..core.errors import CircuitOpen, GatewayError, NoInstance
+from ..core.errors import CircuitOpen, ConnectionClosed, GatewayError, NoInstance
 from ..core.health import Outcome, outcome_of
 from ..core.health.standing import Governance, Standing
 from ..core.instances import Instance
 from ..core.message import Call, MessageType, Reply, Try
 from ..core.picking import Pickers
 from ..core.policy import Policy
+from ..core.retrying import Savings
 from .alarm import NEVER, Alarm
 from .checks import Checks
 from .client import Pending
@@ -44,15 +45,17 @@ class Delivery(Pending):
     half a microsecond more, and another one to go on.
     """
 
-    __slots__ = ("balancer", "current", "passed", "upstream")
+    __slots__ = ("balancer", "current", "passed", "savings", "upstream")
 
     balancer: Balancer
     # The last of the call's tries that is this one's: a backup request shares the list.
     current: Try
 
-    def __init__(self, call: Call, upstream: Upstream) -> None:
+    def __init__(self, call: Call, upstream: Upstream, savings: Savings | None = None) -> None:
         super().__init__(call)
         self.upstream = upstream
+        # For one repetition, if it is a safe call whose connection is lost.
+        self.savings = savings
         # The instances that certainly saw nothing of it.
         self.passed: tuple[Instance, ...] = ()
 
@@ -66,10 +69,13 @@ class Delivery(Pending):
 
     def go_on(self, error: GatewayError) -> None:
         """To the next instance, or back to the caller."""
-        if not error.not_sent or len(self.passed) >= MOST_PICKS - 1:
+        if error.not_sent and len(self.passed) < MOST_PICKS - 1:
+            self.passed += (self.current.instance,)
+        elif type(error) is ConnectionClosed and self.savings is not None and self.savings.spend():
+            self.savings = None
+        else:
             self.deferred.errback(error)
             return
-        self.passed += (self.current.instance,)
         try:
             self.upstream.give(self)
         except NoInstance as nobody_left:
@@ -188,13 +194,17 @@ class Upstream:
             raise NoInstance(self._why_none(exclude), service=self.service)
         return instance
 
-    def deliver(self, call: Call) -> Deferred[Reply]:
+    def deliver(self, call: Call, savings: Savings | None = None) -> Deferred[Reply]:
         """Pick an instance and give it the call; another one if it is certain that the first saw nothing of it.
 
         The innermost of all policies: it is always there, since nothing was sent and nothing can be done twice.
         Raises NoInstance, or fails with a GatewayError.
+
+        :param savings: for a method whose calls are safe: pays for sending one once more whose connection was lost.
         """
-        delivery = Delivery(call, self)
+        if savings is not None:
+            savings.calls += 1
+        delivery = Delivery(call, self, savings)
         self.give(delivery)
         return delivery.deferred
 
@@ -310,9 +320,11 @@ class Upstream:
         if instance.address in self._pools:
             return self._pools[instance.address]
         pool = self._pools[instance.address] = self.make_pool(instance)
-        timeouts = [policy.connect_timeout for policy in self._policies.values() if policy.connect_timeout]
-        if timeouts:
-            pool.limits = evolve(pool.limits, connect_timeout=min(timeouts))
+        usual = pool.limits.connect_timeout
+        longest = max((policy.connect_timeout or usual for policy in self._policies.values()), default=usual)
+        if longest != usual:
+            # The pool itself ends the wait of those methods that have less patience.
+            pool.limits = evolve(pool.limits, connect_timeout=longest)
         return pool
 
     @property
