@@ -64,7 +64,7 @@ def compile_validator(
     :param lines: gives a line of an IDL file, to be shown with a mistake.
     """
     struct = root if isinstance(root, Struct) else schema.structs[root]
-    reached = _reached(schema, struct, lines)
+    reached = reached(schema, struct, lines)
     walk = Walk(struct.name, reached, Shapes(schema, access))
     if not walk.has_checks:
         return None
@@ -124,8 +124,8 @@ def printable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _reached(schema: Schema, root: Struct, lines: Lines) -> dict[TypeName, Reached]:
-    """The struct and those below it, breadth first, with their rules read."""
+def reached(schema: Schema, root: Struct, lines: Lines) -> dict[TypeName, Reached]:
+    """The struct and those below it, breadth first, with their rules read; raises IdlError."""
     reached: dict[TypeName, Reached] = {}
     diagnostics: list[Diagnostic] = []
     waiting = [root]
