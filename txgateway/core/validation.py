@@ -64,8 +64,8 @@ def compile_validator(
     :param lines: gives a line of an IDL file, to be shown with a mistake.
     """
     struct = root if isinstance(root, Struct) else schema.structs[root]
-    reached = reached(schema, struct, lines)
-    walk = Walk(struct.name, reached, Shapes(schema, access))
+    structs = reached(schema, struct, lines)
+    walk = Walk(struct.name, structs, Shapes(schema, access))
     if not walk.has_checks:
         return None
     first, source = walk.compile(collect=False)
@@ -124,23 +124,23 @@ def printable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def reached(schema: Schema, root: Struct, lines: Lines) -> dict[TypeName, Reached]:
+def reached(schema: Schema, root: Struct, lines: Lines = no_lines) -> dict[TypeName, Reached]:
     """The struct and those below it, breadth first, with their rules read; raises IdlError."""
-    reached: dict[TypeName, Reached] = {}
+    found: dict[TypeName, Reached] = {}
     diagnostics: list[Diagnostic] = []
     waiting = [root]
     for struct in waiting:
-        if struct.name in reached:
+        if struct.name in found:
             continue
         fields = [ReachedField(each, _rule(struct, each, lines, diagnostics)) for each in struct.fields]
         diagnostics += [_too_nested(struct, each, lines) for each in struct.fields if _levels(each.type) > _LEVELS]
-        reached[struct.name] = Reached(struct, tuple(fields))
+        found[struct.name] = Reached(struct, tuple(fields))
         for each in fields:
             if not each.rule.ignored:
                 waiting += [schema.structs[name] for name in structs_in(each.field.type)]
     if diagnostics:
         raise IdlError(tuple(diagnostics))
-    return reached
+    return found
 
 
 def _rule(struct: Struct, each: Field, lines: Lines, diagnostics: list[Diagnostic]) -> Rule:
