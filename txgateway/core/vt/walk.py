@@ -8,7 +8,18 @@ from typing import Any
 
 from attrs import define, field
 
-from ..descriptor import Annotation, EnumType, Field, Requiredness, ScalarType, Schema, Struct, StructType, TypeName
+from ..descriptor import (
+    Annotation,
+    Annotations,
+    EnumType,
+    Field,
+    Requiredness,
+    ScalarType,
+    Schema,
+    Struct,
+    StructType,
+    TypeName,
+)
 from ..errors import Diagnostic, IdlError
 from ..expression import Access, RuleError
 from ..expression.shapes import FieldShape, Shapes
@@ -19,7 +30,8 @@ from ..validation import Failure, Validator, printable, structs_in
 from .rules import Check, Finding, RuleBuilder, UnknownKey, Written, reader_of
 from .sources import BOOLEAN, Sources
 
-_PREFIX = "vt."
+# How the names of these rules begin.
+PREFIX = "vt."
 
 
 def compile_validator(
@@ -110,12 +122,12 @@ class _Walk:
         builder = RuleBuilder(self._schema, self._shapes, sources, nested, refuse)
         for declared, found in zip(struct.fields, shape.fields, strict=True):
             where = f"{struct.name}.{declared.name}"
-            written = _written(declared.annotations)
+            written = written_rules(declared.annotations)
             rules.has_rules = rules.has_rules or bool(written)
             if written or isinstance(declared.type, StructType):
                 rules.checks.append(_field_check(declared, found, builder, written))
         where = str(struct.name)
-        for each in _written(struct.annotations):
+        for each in written_rules(struct.annotations):
             try:
                 rules.checks.append(_assertion(each, sources))
                 rules.has_rules = True
@@ -138,8 +150,9 @@ class _Walk:
         )
 
 
-def _written(annotations: Any) -> list[Written]:
-    return [Written(each.key.removeprefix(_PREFIX), each) for each in annotations if each.key.startswith(_PREFIX)]
+def written_rules(annotations: Annotations) -> list[Written]:
+    """The rules among the annotations of a field or a struct."""
+    return [Written(each.key.removeprefix(PREFIX), each) for each in annotations if each.key.startswith(PREFIX)]
 
 
 def _field_check(declared: Field, found: FieldShape, builder: RuleBuilder, written: list[Written]) -> Check:
