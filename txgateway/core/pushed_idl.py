@@ -132,8 +132,8 @@ class PushedIdl(Discovery):
         texts = {path: data.decode("utf-8", "replace") for path, data in contents.items() if data is not None}
         return texts if len(texts) == len(contents) else None
 
-    def _put(self, kv: KeyValue) -> None:
-        super()._put(kv)
+    def _put(self, kv: KeyValue, now: float) -> None:
+        super()._put(kv, now)
         self._values[kv.key] = kv.value
         self.changed.add("")
 
