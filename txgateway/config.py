@@ -272,6 +272,13 @@ class LogSettings:
 
 
 @frozen
+class MetricsSettings:
+    """What `/metrics` of the admin port shows."""
+
+    requests: bool = setting(True, flag, "requests, their durations and failures, and their calls")
+
+
+@frozen
 class Settings:
     """All settings, by the tables of the TOML file."""
 
@@ -284,6 +291,7 @@ class Settings:
     breaker: BreakerSettings = BreakerSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 # All that can be set.

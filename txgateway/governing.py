@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -23,8 +24,17 @@ from .policies.retry import retry
 from .policies.try_timeout import try_timeout
 
 
-def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Random) -> list[CallPolicy]:
-    """What stands around the calls of one method, outermost first; the upstream's own delivery stands in the middle."""
+def nobody(breaker: Breaker) -> None:
+    """Wants to know of no breaker."""
+
+
+def call_policies(
+    policy: Policy, settings: Settings, reactor: Any, random: Random, told: Callable[[Breaker], None] = nobody
+) -> list[CallPolicy]:
+    """What stands around the calls of one method, outermost first; the upstream's own delivery stands in the middle.
+
+    :param told: of the method's breaker, if it has one.
+    """
     policies: list[CallPolicy] = []
     share = settings.policy.retry_budget
     if policy.backup_after:
@@ -34,16 +44,20 @@ def call_policies(policy: Policy, settings: Settings, reactor: Any, random: Rand
         policies.append(retry(policy, Budget(share), reactor, random))
     if settings.breaker.per_method:
         # Sees each try, and lets none through once it is open, whoever repeats it.
-        policies.append(circuit(Breaker(_breaker(settings.breaker)), reactor))
+        breaker = Breaker(_breaker(settings.breaker))
+        told(breaker)
+        policies.append(circuit(breaker, reactor))
     if policy.timeout:
         # Each try has its own time, which begins before an instance is picked.
         policies.append(try_timeout(policy.timeout, reactor.seconds))
     return policies
 
 
-def sender(upstream: Upstream, policy: Policy, settings: Settings, reactor: Any) -> Send:
-    """The policies of a method, around an upstream."""
-    return compose(call_policies(policy, settings, reactor, Random()), _delivery(upstream, policy, settings))
+def sender(
+    upstream: Upstream, policy: Policy, settings: Settings, reactor: Any, told: Callable[[Breaker], None] = nobody
+) -> Send:
+    """The policies of a method, around an upstream; see :func:`call_policies`."""
+    return compose(call_policies(policy, settings, reactor, Random(), told), _delivery(upstream, policy, settings))
 
 
 def _delivery(upstream: Upstream, policy: Policy, settings: Settings) -> Send:

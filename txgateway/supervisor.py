@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +24,8 @@ from .net.http.klein_server import web_site
 from .net.listening import Listening, bind
 from .net.mapping.background import Background
 from .net.mapping.live import NotKept
+from .net.metrics import JoinedMetrics, of_process, of_workers
+from .net.signals import heed
 from .net.workers import Page, WorkerCommand, Workers
 from .wiring import CLOSE_WITHIN, describe_address, endpoints_from, http_limits, public_address
 
@@ -77,6 +80,7 @@ class _Supervisor(MultiService):
         )
         self.workers.told = lambda what, is_bad: self._changes.note(WORKERS, what, is_bad=is_bad)
         self.workers.setServiceParent(self)
+        self._reactor.callWhenRunning(heed, self._reactor, signal.SIGUSR1, self.workers.reopen_logs)
         pages = self._pages(self.workers)
         ui = self._ui(pages)
         self.addService(ui)
@@ -111,7 +115,10 @@ class _Supervisor(MultiService):
             page("services", worker_pages.services),
             page("routes", worker_pages.first),
             {name: action(name) for name in ("allow", "rollback")},
-            {
+            metrics=JoinedMetrics(
+                self._reactor, lambda: workers.ask("metrics all"), [lambda: of_workers(workers), of_process]
+            ).text,
+            views={
                 "overview": view("overview", worker_pages.overview),
                 "service": view("service", worker_pages.service),
                 "idl": view("idl", worker_pages.first),

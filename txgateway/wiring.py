@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -27,13 +29,17 @@ from .core.baggage import Baggage, compile_baggage
 from .core.balancing import balancers
 from .core.dialect import Dialect, dialect_of
 from .core.enforcement import ObservedRules
+from .core.errors import GatewayError
 from .core.framing import framings
 from .core.gate import Gate
+from .core.health.breaker import Breaker
 from .core.history import History
 from .core.instances import Instance, Instances
 from .core.loading import LoadedMapping, Loader
 from .core.log_line import FORMS
 from .core.mapping import MappedService, MappingSettings
+from .core.metrics import Sample, families
+from .core.metrics.requests import RequestCounts
 from .core.pages.changes import Changes
 from .core.pages.series import Totals
 from .core.policy import Policy
@@ -58,8 +64,10 @@ from .net.mapping.background import Background, Heap
 from .net.mapping.etcd import EtcdSource
 from .net.mapping.folder import FolderSource
 from .net.mapping.live import LiveMapping
+from .net.metrics import Metrics, of_breakers, of_discoveries, of_mapping, of_process, of_rules, of_upstreams
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
+from .net.registry.etcd import EtcdRegistry
 from .net.registry.static import StaticRegistry
 from .net.signals import heed
 from .net.upstream import Upstream, Upstreams
@@ -150,11 +158,17 @@ class GatewayService(Service):
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
         self._log_file = LogFile(reactor, settings.log.access_file) if settings.log.access_file else None
         self._access_log = _access_log(settings.log, reactor, self._log_file)
-        observers = [each for each in (self._access_log,) if each is not None]
+        self._counts = RequestCounts() if settings.metrics.requests else None
+        observers = [each for each in (self._counts, self._access_log) if each is not None]
         self._id_header = _id_header(settings.http)
         # 40 bits tell the processes of one installation apart.
         ids = RequestIds(self._id_header, f"{secrets.token_hex(5)}-")
         self._ledger = Ledger(reactor.seconds, ids.next_for, observers)
+        # What the listener refused, by the kind of failure.
+        self._refused: Counter[str] = Counter()
+        # Of methods, by service and name of the policy.
+        self._breakers: dict[tuple[str, str], Breaker] = {}
+        self._metrics = Metrics(reactor, self._collectors())
         filters = public_filters(settings, self._ledger)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
@@ -214,6 +228,9 @@ class GatewayService(Service):
         for place in self._policies.unmet(policies):
             log.warn("policy.methods names {place}, which no IDL serves", place=place)
         self._upstreams.serve(policies)
+        self._breakers = {key: each for key, each in self._breakers.items() if key[1] in policies.get(key[0], ())}
+        if self._counts is not None:
+            self._counts.serve(loaded.services)
         self._gateway.mapping = mapping
         self.public.serve(self._handlers())
         self._skew.serves(loaded)
@@ -321,7 +338,10 @@ class GatewayService(Service):
 
     def _handlers(self) -> PublicHandlers:
         routes = [HttpRoute(route.verb, route.path) for route in self._gateway.mapping.routes]
-        return PublicHandlers(self._route, self._generic, routes, id_header=self._id_header)
+        return PublicHandlers(self._route, self._generic, routes, self._count_refused, self._id_header)
+
+    def _count_refused(self, error: GatewayError) -> None:
+        self._refused[error.kind] += 1
 
     async def _listen(self) -> None:
         site = web_site(admin_app(self.pages, self._ui), self._limits)
@@ -375,13 +395,18 @@ class GatewayService(Service):
             self._reactor,
             lambda instance: make_pool(instance, upstream.policies),
             lambda instance: registry.distrust(service, instance),
-            lambda upstream, policy: sender(upstream, policy, self._settings, self._reactor),
+            lambda upstream, policy: sender(
+                upstream, policy, self._settings, self._reactor, partial(self._keep_breaker, service, policy.name)
+            ),
             Random(),
             governance_from(self._settings),
             lambda upstream: checks_of(upstream, self._settings, self._reactor),
         )
         self._found[service] = ()
         return upstream, registry.watch(service, lambda found: self._take_instances(upstream, found))
+
+    def _keep_breaker(self, service: str, method: str, breaker: Breaker) -> None:
+        self._breakers[service, method] = breaker
 
     def _take_instances(self, upstream: Upstream, found: Instances) -> None:
         self._changes.instances(upstream.service, self._found[upstream.service], found)
@@ -419,8 +444,32 @@ class GatewayService(Service):
             "idl": self._view.idl,
             "log": self._view.log,
             "public": answering(self._tried),
+            "metrics": self._metrics.page,
         }
-        return AdminPages(self._health, self._ready, self._services, self._routes, actions, views)
+        return AdminPages(
+            self._health, self._ready, self._services, self._routes, actions, views, metrics=self._metrics.text
+        )
+
+    def _collectors(self) -> list[Callable[[], Iterator[Sample]]]:
+        """What ``/metrics`` is gathered from."""
+        return [
+            self._samples,
+            *([] if self._counts is None else [self._counts.samples]),
+            lambda: of_rules(self._observed),
+            lambda: of_upstreams(self._upstreams),
+            lambda: of_breakers(self._breakers),
+            lambda: of_discoveries(self._etcd.discoveries if self._etcd else (), self._reactor.seconds()),
+            lambda: of_mapping(self._live),
+            of_process,
+        ]
+
+    def _samples(self) -> Iterator[Sample]:
+        yield families.INFO, (__version__, self._settings.http.server), 1
+        yield families.IN_FLIGHT, (), self._ledger.running
+        for reason, number in self._refused.items():
+            yield families.HTTP_REFUSED, (reason,), number
+        if self._log_file is not None:
+            yield families.LINES_DROPPED, (), self._log_file.dropped
 
     def _seen(self) -> Parts:
         """What the pages for people are made of."""
@@ -569,11 +618,11 @@ def _static_registry(settings: DiscoverySettings, reactor: Any) -> StaticRegistr
         raise ConfigError(f"discovery.static: {error}") from None
 
 
-def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> Registry | None:
+def _etcd_registry(settings: DiscoverySettings, reactor: Any) -> EtcdRegistry | None:
     if not settings.etcd:
         return None
     try:
-        return registries["etcd"](
+        return registries["etcd"](  # type: ignore[return-value]
             reactor,
             {
                 "endpoints": settings.etcd,

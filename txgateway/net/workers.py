@@ -97,8 +97,8 @@ class Worker(ProcessProtocol):
     def stop(self, within: float) -> Deferred[None]:
         """End it in an orderly way, or after so many seconds in any."""
         self.leaving = True
-        self._signal("TERM")
-        timer = self._clock.callLater(within, self._signal, "KILL")
+        self.signal("TERM")
+        timer = self._clock.callLater(within, self.signal, "KILL")
         return self.ended.addCallback(lambda _: timer.cancel() if timer.active() else None)
 
     def connectionMade(self) -> None:
@@ -114,7 +114,7 @@ class Worker(ProcessProtocol):
         for line in lines:
             self._hear(json.loads(line))
         if len(self._answers) > LONGEST_LINE:
-            self._signal("KILL")
+            self.signal("KILL")
 
     def childConnectionLost(self, childFD: int) -> None:
         """Its process ends soon, or has."""
@@ -141,7 +141,7 @@ class Worker(ProcessProtocol):
             self.is_ready = True
             self.ready.callback(None)
 
-    def _signal(self, name: str) -> None:
+    def signal(self, name: str) -> None:
         try:
             self.transport.signalProcess(name)
         except Exception as error:
@@ -160,6 +160,7 @@ class Workers(Service):
 
     :ivar workers: all processes, those that are leaving among them.
     :ivar told: told of what happens to them, and whether that is bad.
+    :ivar restarts: how many ended unasked.
     """
 
     name = "workers"
@@ -167,6 +168,7 @@ class Workers(Service):
     def __init__(self, reactor: Any, count: int, command: WorkerCommand, sockets: Sequence[Listening]) -> None:
         self.told: Callable[[str, bool], None] = lambda what, is_bad: None
         self.workers: list[Worker] = []
+        self.restarts = 0
         self._reactor = reactor
         self._count = count
         self._command = command
@@ -230,6 +232,12 @@ class Workers(Service):
             lambda results: {pid: page for (pid, _), (_, page) in zip(asked, results, strict=True)}
         )
 
+    def reopen_logs(self) -> None:
+        """Have each of them open its log file anew."""
+        for worker in self.workers:
+            if worker.is_ready:
+                worker.signal("USR1")
+
     def ask_one(self, page: str, within: float) -> Deferred[Page | None]:
         """What one of them says, of those that serve; None if it does not in time, or there is none."""
         serving = [worker for worker in self.workers if worker.is_ready and not worker.leaving]
@@ -258,6 +266,7 @@ class Workers(Service):
         self.workers.remove(worker)
         if worker.leaving or not self.running:
             return
+        self.restarts += 1
         lasted = self._reactor.seconds() - worker.began
         well = worker.is_ready and lasted >= LONGEST_PAUSE
         self._pause = 0.0 if well else min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)

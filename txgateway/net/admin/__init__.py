@@ -8,7 +8,8 @@ from typing import Any, cast
 import orjson
 from attrs import field, frozen
 from klein import Klein
-from twisted.internet.defer import Deferred, maybeDeferred
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
@@ -35,6 +36,7 @@ class AdminPages:
         false again while draining; ``waiting_for`` says what is missing.
     :ivar actions: what an operator may order, by its name; sent as JSON, so that no page of another site can.
     :ivar views: what the pages for people show, by name; each of its argument as text.
+    :ivar metrics: gives the text that Prometheus reads.
     """
 
     health: Status
@@ -43,6 +45,7 @@ class AdminPages:
     routes: Status
     actions: Mapping[str, Action] = field(factory=dict)
     views: Mapping[str, View] = field(factory=dict)
+    metrics: Callable[[], Deferred[bytes]] = lambda: succeed(b"")
 
 
 def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
@@ -70,6 +73,11 @@ def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
     @app.route("/routes", methods=["GET"])
     def routes(request: Request) -> Deferred[bytes]:
         return _json(request, pages.routes)
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics(request: Request) -> Deferred[bytes]:
+        request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
+        return pages.metrics()
 
     @app.route("/mapping/<action>", methods=["POST"])
     def act(request: Request, action: str) -> Deferred[bytes]:

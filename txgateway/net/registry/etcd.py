@@ -103,6 +103,11 @@ class EtcdRegistry:
     # Finding
 
     @property
+    def discoveries(self) -> Sequence[Discovery]:
+        """What is known of each prefix."""
+        return self._discoveries
+
+    @property
     def ready(self) -> bool:
         return all(discovery.ready for discovery in self._discoveries)
 

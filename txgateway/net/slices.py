@@ -1,0 +1,62 @@
+"""Long work in the reactor's thread, a slice in each of its turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+# The longest that a slice may take, in seconds.
+SLICE = 0.002
+
+
+def in_slices(clock: Any, work: Iterator[Any], now: Callable[[], float] = time.perf_counter) -> Deferred[None]:
+    """Exhaust an iterator, whose steps are short; fires when it is, or fails as it does.
+
+    :param clock: an IReactorTime.
+    """
+    done: Deferred[None] = Deferred()
+
+    def go_on() -> None:
+        until = now() + SLICE
+        try:
+            for _ in work:
+                if now() >= until:
+                    clock.callLater(0, go_on)
+                    return
+        except Exception:
+            done.errback()
+        else:
+            done.callback(None)
+
+    go_on()
+    return done
+
+
+class Shared(Generic[T]):
+    """Makes something once for all who ask for it while it is being made."""
+
+    def __init__(self, make: Callable[[], Deferred[T]]) -> None:
+        self._make = make
+        self._waiting: list[Deferred[T]] = []
+
+    def __call__(self) -> Deferred[T]:
+        waiting: Deferred[T] = Deferred(self._waiting_no_more)
+        self._waiting.append(waiting)
+        if len(self._waiting) == 1:
+            self._make().addBoth(self._tell)
+        return waiting
+
+    def _waiting_no_more(self, waiting: Deferred[T]) -> None:
+        if waiting in self._waiting:
+            self._waiting[self._waiting.index(waiting)] = Deferred()
+
+    def _tell(self, made: T | Failure) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(made)
