@@ -58,7 +58,7 @@ class Metrics:
 
 
 # What each process said, by its id; None: nothing in time.
-Pages = Mapping[int, Mapping[str, Any] | None]
+Pages = dict[int, dict[str, Any] | None]
 
 
 class JoinedMetrics:
@@ -89,7 +89,7 @@ class JoinedMetrics:
 OWN = 0
 
 
-def _snapshot(page: Mapping[str, Any] | None) -> Snapshot | None:
+def _snapshot(page: dict[str, Any] | None) -> Snapshot | None:
     return orjson.loads(page["snapshot"]) if page and "snapshot" in page else None
 
 
