@@ -22,6 +22,9 @@ from .slices import Shared, in_slices
 from .upstream import Upstream
 from .workers import Workers
 
+# In which an instance may be. Each is shown for each service: an alert waits for the one that is 0.
+STATES = ("live", "suspect", "ejected", "draining")
+
 # Gives the samples of one subject, a few at each step.
 Collect = Callable[[], Iterable[Sample]]
 
@@ -106,12 +109,16 @@ def of_upstreams(upstreams: Iterable[Upstream]) -> Iterator[Sample]:
     """Instances by state, and what runs to them."""
     for upstream in upstreams:
         service, lines = upstream.service, upstream.status()
-        for state, number in Counter(line["state"] for line in lines).items():
-            yield families.INSTANCES, (service, state), number
+        states = Counter(line["state"] for line in lines)
+        for state in STATES:
+            yield families.INSTANCES, (service, state), states[state]
         for line in lines:
             yield families.INSTANCE_CALLS, (service, line["address"]), line["calls"]
-        yield families.CALLS_IN_FLIGHT, (service,), sum(line["in_flight"] for line in lines)
-        yield families.IDLE_CONNECTIONS, (service,), sum(line["idle"] for line in lines)
+        pools = upstream.pools
+        yield families.CALLS_IN_FLIGHT, (service,), sum(pool.in_flight for pool in pools)
+        yield families.CALLS_WAITING, (service,), sum(pool.waiting for pool in pools)
+        yield families.CONNECTIONS, (service, "busy"), sum(pool.busy for pool in pools)
+        yield families.CONNECTIONS, (service, "idle"), sum(pool.idle for pool in pools)
         breakers = Counter(line["breaker"] for line in lines if line.get("breaker"))
         for state, number in breakers.items():
             yield families.BREAKERS, (service, "instance", state), number

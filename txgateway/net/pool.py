@@ -116,14 +116,24 @@ class Pool:
 
     def __repr__(self) -> str:
         return (
-            f"<Pool {self.instance.address}: {len(self._clients) - self.idle} busy, {self.idle} idle, "
-            f"{len(self._connecting)} connecting, {len(self._line)} waiting>"
+            f"<Pool {self.instance.address}: {self.busy} busy, {self.idle} idle, "
+            f"{len(self._connecting)} connecting, {self.waiting} waiting>"
         )
 
     @property
     def idle(self) -> int:
         """Connections without a call."""
         return len(self._idle) + len(self._idle_oneway)
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry a call."""
+        return len(self._clients) - self.idle
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a connection."""
+        return len(self._line)
 
     @property
     def in_flight(self) -> int:

@@ -328,6 +328,11 @@ class Upstream:
         return pool
 
     @property
+    def pools(self) -> Collection[Pool]:
+        """The connections of all instances that were needed so far, those that left among them."""
+        return [*self._pools.values(), *self._draining]
+
+    @property
     def policies(self) -> Collection[Policy]:
         """Those of all methods."""
         return self._policies.values()

@@ -50,9 +50,8 @@ UPSTREAM_SECONDS = Family(
 INSTANCES = Family("tgw_instances", GAUGE, "Instances by state", ("service", "state"), GREATEST)
 INSTANCE_CALLS = Family("tgw_instance_calls_total", COUNTER, "Calls given to an instance", ("service", "instance"))
 CALLS_IN_FLIGHT = Family("tgw_upstream_calls_in_flight", GAUGE, "Calls that are not answered yet", ("service",))
-IDLE_CONNECTIONS = Family(
-    "tgw_upstream_idle_connections", GAUGE, "Connections to instances without a call", ("service",)
-)
+CALLS_WAITING = Family("tgw_upstream_calls_waiting", GAUGE, "Of these, calls that wait for a connection", ("service",))
+CONNECTIONS = Family("tgw_upstream_connections", GAUGE, "Connections to instances, by state", ("service", "state"))
 BREAKERS = Family("tgw_breakers", GAUGE, "Circuit breakers by state", ("service", "of", "state"), GREATEST)
 
 # Where instances and routes come from.
