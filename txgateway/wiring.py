@@ -41,7 +41,6 @@ from .core.mapping import MappedService, MappingSettings
 from .core.metrics import Sample, families
 from .core.metrics.requests import RequestCounts
 from .core.pages.changes import Changes
-from .core.pages.series import Totals
 from .core.policy import Policy
 from .core.request_id import RequestIds, check_header
 from .core.skew import Skew, Verdict
@@ -479,14 +478,9 @@ class GatewayService(Service):
             self._skew,
             [self._static] if self._etcd is None else [self._static, self._etcd],
             self._registry_of,
-            self._totals,
+            (lambda: ()) if self._counts is None else self._counts.by_service,
             {"health": self._health, "ready": self._ready},
         )
-
-    def _totals(self) -> dict[str, Totals]:
-        return {
-            upstream.service: Totals(sum(line["calls"] for line in upstream.status())) for upstream in self._upstreams
-        }
 
     def _public_address(self) -> str:
         return public_address(self._settings.http.listen, self.public.addresses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..errors import GatewayError, ValidationFailed
 from ..mapping import MappedService
@@ -83,6 +83,12 @@ class RequestCounts:
             counts.upstream_seconds += only.ended - only.began
         elif error is not None or call is not None:
             _count_more(counts, call, error)
+
+    def by_service(self) -> Iterator[tuple[str, Iterable[MethodCounts]]]:
+        """The counts of each service's methods, and without a name those of what no route fits."""
+        yield "", (self._others,)
+        for service, methods in self._methods.items():
+            yield service, methods.values()
 
     def samples(self) -> Iterator[Sample]:
         """Of all methods, one after the other."""

@@ -76,7 +76,9 @@ class Changes:
         details += [f"- {_told(instance)}" for instance in step.removed]
         details += [f"~ {_step(old[instance.address], instance)}" for instance in step.changed]
         left = len(old) + len(step.added) - len(step.removed)
-        self.note(INSTANCES, f"{what}: {left} now", service=service, details=details, is_bad=not left)
+        self.note(
+            INSTANCES, f"{what}; {_many(left, 'instance')} now", service=service, details=details, is_bad=not left
+        )
 
     def states(self, service: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
         """Instances stand otherwise: ejected, suspect, live; by address. Those that come or go are not told of."""

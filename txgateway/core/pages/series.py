@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
+from ..metrics.requests import MethodCounts
+
 # So long a second is remembered.
 SECONDS = 120
 # A point of a sparkline stands for so many.
@@ -15,7 +17,7 @@ STEP = 2
 RECENT = 10
 
 # A second (of the reactor's clock), and in it: requests that ended, how many of them failed by our or a service's
-# fault, and the milliseconds that all of them took. A list, so that it passes between processes as JSON.
+# fault, how many by the client's, and the milliseconds that all of them took. A list, so that it passes as JSON.
 Sample = list[float]
 
 
@@ -23,15 +25,37 @@ Sample = list[float]
 class Totals:
     """What has been counted since the start.
 
+    :ivar errors: requests that failed by our or a service's fault; ``refused``: by the client's.
     :ivar seconds: that all requests together took.
     """
 
     requests: int = 0
     errors: int = 0
+    refused: int = 0
     seconds: float = 0.0
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(self.requests + other.requests, self.errors + other.errors, self.seconds + other.seconds)
+        return Totals(
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.refused + other.refused,
+            self.seconds + other.seconds,
+        )
+
+
+def totals_of(methods: Iterable[MethodCounts]) -> Totals:
+    """Those of several methods together."""
+    requests = errors = refused = 0
+    seconds = 0.0
+    for counts in methods:
+        seconds += counts.seconds
+        for code, number in counts.codes.items():
+            requests += number
+            if code >= 500:
+                errors += number
+            elif code >= 400:
+                refused += number
+    return Totals(requests, errors, refused, seconds)
 
 
 class Sampler:
@@ -49,8 +73,9 @@ class Sampler:
             requests = now.requests - before.requests
             # Counters that went back began anew.
             if requests > 0:
+                errors, refused = max(0, now.errors - before.errors), max(0, now.refused - before.refused)
                 milliseconds = 1000 * max(0.0, now.seconds - before.seconds)
-                self._samples[name].append([second, requests, max(0, now.errors - before.errors), milliseconds])
+                self._samples[name].append([second, requests, errors, refused, milliseconds])
         self._last = dict(totals)
 
     def of(self, service: str, second: int) -> list[Sample]:
@@ -63,9 +88,8 @@ def joined(of_processes: Iterable[Sequence[Sample]]) -> list[Sample]:
     seconds: dict[float, Sample] = {}
     for samples in of_processes:
         for sample in samples:
-            known = seconds.setdefault(sample[0], [sample[0], 0, 0, 0.0])
-            for at in (1, 2, 3):
-                known[at] += sample[at]
+            known = seconds.get(sample[0], [0.0] * len(sample))
+            seconds[sample[0]] = [sample[0], *(a + b for a, b in zip(known[1:], sample[1:], strict=True))]
     return [seconds[second] for second in sorted(seconds)]
 
 
@@ -74,12 +98,12 @@ class Trend:
     """The last two minutes of a service, ready to be drawn; the newest point comes last.
 
     :ivar rate: requests a second, lately.
-    :ivar errors: how many requests failed by a service's or our own fault, lately.
+    :ivar refused: how many requests failed by the client's fault in the two minutes.
     :ivar milliseconds: of a request in the mean, lately; None if there was none.
     """
 
     rate: float
-    errors: int
+    refused: int
     milliseconds: float | None
     rates: tuple[float, ...]
     failures: tuple[int, ...]
@@ -100,7 +124,7 @@ def trend(samples: Sequence[Sample], second: int) -> Trend:
     """:param second: the last one that is over."""
     points = SECONDS // STEP
     sums = [[0.0, 0.0, 0.0] for _ in range(points)]
-    for at, requests, errors, milliseconds in samples:
+    for at, requests, errors, _, milliseconds in samples:
         age = int(second - at)
         if 0 <= age < SECONDS:
             point = sums[points - 1 - age // STEP]
@@ -111,8 +135,8 @@ def trend(samples: Sequence[Sample], second: int) -> Trend:
     requests = sum(sample[1] for sample in recent)
     return Trend(
         rate=requests / RECENT,
-        errors=int(sum(sample[2] for sample in recent)),
-        milliseconds=sum(sample[3] for sample in recent) / requests if requests else None,
+        refused=int(sum(sample[3] for sample in samples if 0 <= second - sample[0] < SECONDS)),
+        milliseconds=sum(sample[4] for sample in recent) / requests if requests else None,
         rates=tuple(point[0] / STEP for point in sums),
         failures=tuple(int(point[1]) for point in sums),
         latencies=tuple(point[2] / point[0] if point[0] else None for point in sums),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,14 +11,16 @@ from attrs import frozen
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ...core.metrics.requests import MethodCounts
 from ...core.pages import idl_text
 from ...core.pages.changes import Changes
-from ...core.pages.series import Sampler, Totals
+from ...core.pages.series import Sampler, Totals, totals_of
 from ...core.pages.served import Served, complaint, is_error
 from ...core.pages.shares import Shares
 from ...core.skew import Skew
 from ..mapping.live import LiveMapping
 from ..registry import Registry
+from ..slices import in_slices
 from ..upstream import Upstream, Upstreams
 
 log = Logger()
@@ -36,8 +38,6 @@ CHANGES_OF_A_SERVICE = 20
 # Instances are all looked at once a second if they are not more than these, else less often: a look at one takes 5 us.
 QUICKLY_SEEN = 200
 SELDOM = 10
-# The longest that a look at instances may hold up the reactor at once, in seconds.
-SLICE = 0.001
 
 
 @frozen
@@ -45,7 +45,7 @@ class Parts:
     """What is looked at.
 
     :ivar registry: where the instances of a service come from.
-    :ivar totals: what has been counted of each service since the start.
+    :ivar counts: what has been counted of the methods of each service, and without a name of all else.
     :ivar status: a page of the admin port by its name: ``health``, ``ready``.
     """
 
@@ -54,7 +54,7 @@ class Parts:
     skew: Skew
     registries: Sequence[Registry]
     registry: Callable[[str], Registry]
-    totals: Callable[[], Mapping[str, Totals]]
+    counts: Callable[[], Iterable[tuple[str, Iterable[MethodCounts]]]]
     status: Mapping[str, Callable[[], Page]]
 
 
@@ -74,7 +74,7 @@ class Gatherer:
         # States of instances by service, then by address, when they were looked at last.
         self._states: dict[str, dict[str, str]] = {}
         self._looked_at = -float(SELDOM)
-        self._looking: Iterator[None] | None = None
+        self._is_gathering = False
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = clock
 
@@ -82,7 +82,6 @@ class Gatherer:
         self._ticking.start(1.0).addErrback(lambda failure: log.failure("the pages stand still", failure))
 
     def stop(self) -> None:
-        self._looking = None
         if self._ticking.running:
             self._ticking.stop()
 
@@ -242,14 +241,27 @@ class Gatherer:
     # Once a second
 
     def _tick(self) -> None:
-        totals = self._parts.totals()
+        if self._is_gathering:
+            return
+        self._is_gathering = True
+        in_slices(self._clock, self._gather()).addErrback(
+            lambda failure: log.failure("the pages miss a second", failure)
+        ).addBoth(self._gathered)
+
+    def _gathered(self, _: None) -> None:
+        self._is_gathering = False
+
+    def _gather(self) -> Iterator[None]:
+        totals: dict[str, Totals] = {}
+        for service, methods in self._parts.counts():
+            totals[service] = totals_of(methods)
+            yield
         self._sampler.sample(self._second, {**totals, "": sum(totals.values(), Totals())})
-        count = sum(len(upstream.instances) for upstream in self._parts.upstreams)
-        every = 1 if count <= QUICKLY_SEEN else SELDOM
-        if self._looking is None and self._clock.seconds() - self._looked_at >= every:
+        upstreams = list(self._parts.upstreams)
+        every = 1 if sum(len(upstream.instances) for upstream in upstreams) <= QUICKLY_SEEN else SELDOM
+        if self._clock.seconds() - self._looked_at >= every:
             self._looked_at = self._clock.seconds()
-            self._looking = self._look(list(self._parts.upstreams))
-            self._go_on(self._looking)
+            yield from self._look(upstreams)
 
     def _look(self, upstreams: Sequence[Upstream]) -> Iterator[None]:
         """At every instance: how it stands, and how often it was called."""
@@ -264,12 +276,3 @@ class Gatherer:
         self._states = states
         if self._shares.due(self._second):
             self._shares.look(self._second, calls)
-
-    def _go_on(self, looking: Iterator[None]) -> None:
-        until = self._clock.seconds() + SLICE
-        while looking is self._looking:
-            if next(looking, self) is self:
-                self._looking = None
-            elif self._clock.seconds() >= until:
-                self._clock.callLater(0, self._go_on, looking)
-                return
