@@ -35,7 +35,9 @@ class Server:
         self.generic = []
         self.answer = lambda request: succeed(Response(200, ((b"content-type", b"text/plain"),), b"fine"))
         routes = [HttpRoute("GET", "/book/query"), HttpRoute("POST", "/v:id/x"), HttpRoute("GET", "/files/*rest")]
-        self.server = make(PublicHandlers(self._route, self._generic, routes), limits or HttpLimits(), reactor)
+        self.refused = []
+        handlers = PublicHandlers(self._route, self._generic, routes, self.refused.append, b"x-id")
+        self.server = make(handlers, limits or HttpLimits(), reactor)
 
     def _route(self, request):
         self.requests.append(request)

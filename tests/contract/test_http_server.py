@@ -177,6 +177,43 @@ async def test_a_body_over_the_limit_is_refused_and_the_handler_not_called(make,
         assert headers[b"content-type"] == b"application/problem+json"
 
 
+@pytest_twisted.ensureDeferred
+async def test_an_answer_says_the_id_that_its_request_was_given(server):
+    def named(request):
+        request.id = f"id-{len(server.requests)}"
+        return succeed(Response(200, ((b"content-type", b"text/plain"),), b"fine"))
+
+    server.answer = named
+    for number in (1, 2):
+        _, headers, _ = parts(await server.get(b"/book/query"))
+        assert headers[b"x-id"] == b"id-%d" % number
+    server.answer = lambda request: succeed(Response(200, (), b"fine"))
+    _, headers, _ = parts(await server.get(b"/book/query"))
+    assert b"x-id" not in headers
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"), [(b"GET  / HTTP/1.1", "bad-message"), (b"GET /%s HTTP/1.1" % (b"x" * 9000), "uri-too-long")]
+)
+@pytest_twisted.ensureDeferred
+async def test_what_is_refused_before_a_handler_sees_it_is_told_of(server, line, kind):
+    await server.send(line + b"\r\nHost: gw\r\n\r\n")
+    assert [error.kind for error in server.refused] == [kind]
+    assert not server.requests
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_connection_more_than_may_be_open_is_told_of(make):
+    server = Server(make, HttpLimits(connections=1))
+    await server.server.listen([serverFromString(reactor, "tcp:0:interface=127.0.0.1")])
+    first = await server.connect()
+    second = await server.connect()
+    assert await second.closed.addTimeout(WITHIN, reactor) == b""
+    assert [error.kind for error in server.refused] == ["too-many-connections"]
+    first.transport.loseConnection()
+    await server.server.stop_listening()
+
+
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 @pytest_twisted.ensureDeferred
 async def test_a_body_without_end_is_cut_off(make, chunked):

@@ -78,6 +78,13 @@ class RequestTimeout(GatewayError):
     fault = Fault.CLIENT
 
 
+class TooManyConnections(GatewayError):
+    """One connection more than may be open: it is closed without an answer."""
+
+    status = 503
+    title = "Too many connections"
+
+
 class VersionNotSupported(GatewayError):
     status = 505
     title = "HTTP version not supported"

@@ -26,7 +26,7 @@ from twisted.web.http import datetimeToString
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from ...core.errors import GatewayError
-from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, reason
+from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, TooManyConnections, reason
 from ...core.message import Header, Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
@@ -461,6 +461,7 @@ class HttpToolsServer:
         """A protocol for a connection that came; None if there are too many."""
         if len(self._connections) >= self.limits.connections:
             log.warn("one connection more than {limit}", limit=self.limits.connections)
+            self.refused(TooManyConnections())
             return None
         connection = HttpConnection(self)
         self._connections.add(connection)

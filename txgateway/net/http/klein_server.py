@@ -8,7 +8,7 @@ router of the mapping has the last word, so every HTTP server gives the same ans
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -24,7 +24,7 @@ from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
 
 from ...core.errors import BodyTooLarge, GatewayError
-from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, origin_form, reason
+from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, TooManyConnections, origin_form, reason
 from ...core.message import Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
@@ -47,7 +47,7 @@ class KleinServer:
     """
 
     def __init__(self, handlers: PublicHandlers, limits: HttpLimits, clock: Any) -> None:
-        self._site = _PublicSite(_resource(handlers), limits, clock)
+        self._site = _PublicSite(_resource(handlers), limits, clock, handlers.refused)
         self._clock = clock
         self._ports: list[Any] = []
 
@@ -56,7 +56,7 @@ class KleinServer:
 
         :param limits: for connections that come from now on; None: as before.
         """
-        self._site.resource = _resource(handlers)
+        self._site.resource, self._site.refused = _resource(handlers), handlers.refused
         if limits is not None:
             self._site.keep_to(limits)
 
@@ -232,9 +232,12 @@ class _PublicSite(_QuietSite):
     :ivar connections: those that are open.
     """
 
-    def __init__(self, resource: IResource, limits: HttpLimits, clock: Any) -> None:
+    def __init__(
+        self, resource: IResource, limits: HttpLimits, clock: Any, refused: Callable[[GatewayError], None]
+    ) -> None:
         super().__init__(resource, _bounded(limits), timeout=limits.idle, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
+        self.refused = refused
         self.limits = limits
         self.clock = clock
         self.draining = False
@@ -247,6 +250,7 @@ class _PublicSite(_QuietSite):
     def buildProtocol(self, addr: Any) -> Any:
         if len(self.connections) >= self.limits.connections:
             log.warn("one connection more than {limit}", limit=self.limits.connections)
+            self.refused(TooManyConnections())
             return None
         return super().buildProtocol(addr)
 
@@ -388,6 +392,7 @@ class _GuardedChannel(HTTPChannel):
         self._refused = error if self._handlingRequest else None
         if self._handlingRequest:
             return
+        self._site.refused(error)
         response = render_failure(error)
         lines = [b"HTTP/1.1 %d %b" % (response.status, reason(response.status))]
         lines += [name + b": " + value for name, value in response.headers]
