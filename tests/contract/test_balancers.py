@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from random import Random
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -75,3 +77,21 @@ def test_every_live_instance_has_its_turn(name):
         picked.add(instance := balancer.pick(CALL))
         balancer.began(instance)
     assert picked == {i for i in instances(weights) if i.weight > 0}
+
+
+@pytest.mark.parametrize("name", list(balancers))
+def test_one_that_is_replaced_half_way_is_gone_at_once(name):
+    """The garbage collector would stop everything to look through thousands of instances."""
+    members, memory = instances([10 + number for number in range(200)]), Memory()
+    balancer = balancers[name](members, Random(1), memory)
+    balancer.pick(CALL)
+    balancer.pick(CALL, members[:1])
+    next(balancer.work(), None)
+    gone, enabled = ref(balancer), gc.isenabled()
+    gc.disable()
+    try:
+        balancer = balancers[name](members, Random(1), memory)
+        assert gone() is None
+    finally:
+        if enabled:
+            gc.enable()

@@ -62,6 +62,25 @@ def hosts(discovery: Discovery, service: str = "book") -> list[str]:
     return [instance.host + "?" * instance.suspect for instance in instances([discovery], service)]
 
 
+def test_a_big_range_is_taken_over_in_slices() -> None:
+    kvs = [kv(revision, f"10.0.0.{revision}") for revision in range(1, 121)]
+    whole, sliced = following(*kvs, revision=200), following(kv(1, "gone"), revision=150)
+    slices = sliced.take_over(Snapshot(CLUSTER, 200, tuple(kvs)), 1.0)
+    assert [len(hosts(sliced)) for _ in slices] == [51, 101], "and the old one stays to the end"
+    assert hosts(sliced) == hosts(whole)
+    assert (sliced.revision, sliced.snapshots) == (200, 2)
+
+
+def test_one_that_was_left_half_way_is_begun_anew() -> None:
+    kvs = tuple(kv(revision, f"10.0.0.{revision}") for revision in range(1, 121))
+    discovery = Discovery(PREFIX)
+    next(discovery.take_over(Snapshot(CLUSTER, 200, kvs), 0.0))
+    assert not discovery.ready
+    assert discovery.failed(0.0, 0.5).do is Do.SNAPSHOT
+    discovery.snapshot(Snapshot(CLUSTER, 201, kvs[1:]), 0.0)
+    assert len(hosts(discovery)) == 119
+
+
 # Events
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from txgateway.core.etcd import (
     read_answer,
     read_snapshot,
     read_watch,
+    split_watch,
     watch_request,
 )
 
@@ -247,3 +249,23 @@ def test_a_message_that_never_ends_is_not_kept() -> None:
         assert list(stream.feed(b'{"a":')) == []
     with pytest.raises(WireError, match="more than 100 bytes"):
         list(stream.feed(b'{"a":'))
+
+
+@given(
+    revisions=st.lists(st.integers(1, 5), max_size=350),
+    flags=st.dictionaries(st.sampled_from(["fragment", "created"]), st.just(True)),
+)
+def test_a_message_says_the_same_in_pieces(revisions: list[int], flags: dict[str, bool]) -> None:
+    events = [{"kv": {"key": "cC8=", "mod_revision": str(revision)}} for revision in sorted(revisions)]
+    message = {"result": {"header": {"cluster_id": "1", "revision": "9"}, "events": events, **flags}}
+    pieces = [read_watch(piece) for piece in split_watch(message)]
+    whole = read_watch(message)
+    assert tuple(event for piece in pieces for event in piece.events) == whole.events
+    assert max(len(piece.events) for piece in pieces) <= 100
+    assert [piece.fragment for piece in pieces] == [True] * (len(pieces) - 1) + [whole.fragment]
+    assert {(piece.cluster, piece.revision, piece.created) for piece in pieces} == {(1, 9, whole.created)}
+
+
+@pytest.mark.parametrize("message", [{"error": {"grpc_code": 14}}, {"result": []}, {"result": {"events": {}}}, {}])
+def test_what_is_no_message_of_events_stays_in_one_piece(message: dict[str, Any]) -> None:
+    assert list(split_watch(message)) == [message]

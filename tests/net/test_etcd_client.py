@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import orjson
 import pytest
 import pytest_twisted
 import txaioetcd
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from txaioetcd import CompModified, Expired, Failed, KeySet, OpDel, OpSet, Transaction
 from txaioetcd import _client_commons as commons
 
 from txgateway.core.etcd import EtcdConnectionRefused, EtcdError, EtcdTimeout, EtcdUnreachable, KeyRange, WatchMessage
-from txgateway.net.etcd_client import Access, CompLease, EtcdClient
+from txgateway.net.etcd_client import Access, CompLease, EtcdClient, _Messages
 from txgateway.testing import EtcdServer, free_port
 
 from .misbehaving import Silent, Talker
@@ -33,6 +34,67 @@ def client_of(*urls: str, **access: Any) -> EtcdClient:
 @pytest.fixture
 def client(etcd: Any) -> EtcdClient:
     return client_of(etcd.url)
+
+
+# A watch's messages, in memory
+
+
+class Told:
+    """What is made of the bytes of a watch; each look at the clock takes 0.5 ms."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.events: list[int] = []
+        self.failures: list[Exception] = []
+        self.messages = _Messages(self, self._receive)
+        self.messages.fail = self.failures.append
+
+    def seconds(self) -> float:
+        self.clock.rightNow += 0.0005
+        return self.clock.rightNow
+
+    def callLater(self, delay: float, *call: Any) -> Any:
+        return self.clock.callLater(delay, *call)
+
+    def feed(self, *numbers: int, then: bytes = b"") -> None:
+        events = [{"kv": {"key": "cC8=", "mod_revision": str(number)}} for number in numbers]
+        message = {"result": {"header": {"cluster_id": "1", "revision": "999"}, "events": events}}
+        self.messages.feed(orjson.dumps(message) + b"\n" + then)
+
+    def _receive(self, message: WatchMessage) -> None:
+        self.events += [event.kv.mod_revision for event in message.events]
+        if self.events[-1] == 666:
+            self.messages.end()
+
+
+def test_a_thousand_events_do_not_come_in_one_turn() -> None:
+    told = Told()
+    told.feed(*range(1000))
+    assert told.events == list(range(400))
+    told.feed(1000)
+    assert len(told.events) == 400, "in their order, however they come"
+    told.clock.advance(0)
+    assert told.events == list(range(1001))
+    assert told.clock.getDelayedCalls() == []
+
+
+def test_who_has_ended_the_watch_is_told_no_more() -> None:
+    told = Told()
+    told.feed(1, 666, then=b'{"result":{}}')
+    told.feed(*range(2, 500))
+    assert told.events == [1, 666]
+    other = Told()
+    other.feed(*range(600))
+    other.messages.end()
+    other.clock.advance(1)
+    assert other.events == list(range(400))
+
+
+def test_what_is_no_message_is_found_out_in_a_later_turn_too() -> None:
+    told = Told()
+    told.feed(*range(500), then=b'{"error":{"grpc_code":14,"message":"no leader"}}\n')
+    told.clock.advance(1)
+    assert (len(told.events), [str(failure) for failure in told.failures]) == (500, ["no leader (code 14)"])
 
 
 # What we rely on in txaioetcd

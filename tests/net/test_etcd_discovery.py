@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.internet.task import Clock
 
@@ -58,6 +60,30 @@ def test_it_reads_once_and_then_listens(following: Following) -> None:
     following.put("b")
     assert following.hosts == ["a", "b"]
     assert following.etcd.calls == ["range", "watch"]
+
+
+def turns_for(keys: int) -> int:
+    """How many turns of the reactor it takes to follow so many keys."""
+    following, turns = Following(), 0
+    later = following.etcd.clock.callLater
+
+    def count(delay: float, *call: Any) -> Any:
+        nonlocal turns
+        turns += delay == 0
+        return later(delay, *call)
+
+    following.etcd.clock.callLater = count  # type: ignore[method-assign]
+    for number in range(keys):
+        following.put(f"10.0.0.{number}")
+    following.follower.start()
+    following.etcd.advance(0.1)
+    assert len(following.hosts) == keys
+    assert following.discovery.streaming
+    return turns
+
+
+def test_a_big_range_takes_several_turns_of_the_reactor() -> None:
+    assert [turns_for(keys) - turns_for(1) for keys in (49, 50, 120)] == [0, 1, 2]
 
 
 def test_an_outage_is_bridged_and_what_happened_meanwhile_is_seen(following: Following) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +54,7 @@ from ..core.etcd import (
     read_answer,
     read_snapshot,
     read_watch,
+    split_watch,
     watch_request,
 )
 
@@ -63,6 +65,9 @@ TIMEOUT = 3.0
 ANSWER_LIMIT = 64 * 2**20
 # After a refused login none is tried for so long: a password does not mend itself.
 LOGIN_PAUSE = 10.0
+
+# The longest that the messages of a watch hold up the reactor at once.
+SLICE = 0.002
 
 # How soon the next address of a name is tried; also how soon a refusal is believed.
 ATTEMPT_DELAY = 0.05
@@ -452,7 +457,7 @@ class EtcdClient(Client):
 
     async def _follow(self, keys: KeyRange, revision: int, received: Callable[[WatchMessage], None]) -> None:
         endpoint = self.endpoint
-        messages = _Messages(received)
+        messages = _Messages(self._reactor, received)
 
         async def stream(in_time: Callable[[], None]) -> None:
             # Without this header a member that has lost its leader keeps the stream, and keeps silent.
@@ -462,7 +467,10 @@ class EtcdClient(Client):
             if response.code != 200:
                 read_answer(response.code, await _whole(response))
             messages.begun = in_time
-            await _deliver(response, messages.feed)
+            reader = _Reader(messages.feed)
+            messages.fail = reader.fail
+            response.deliverBody(reader)
+            await reader.ended
             raise EtcdUnreachable(f"{endpoint}: the watch ended")
 
         try:
@@ -472,7 +480,7 @@ class EtcdClient(Client):
             self._leave(endpoint, failure)
             raise
         finally:
-            messages.over = True
+            messages.end()
 
     def close(self) -> Deferred[None]:
         """Close idle connections."""
@@ -536,9 +544,13 @@ class _Reader(Protocol):
         try:
             self._received(data)
         except (EtcdError, WireError) as failure:
-            if not self._closed:
-                self._close()
-                self.ended.errback(failure)
+            self.fail(failure)
+
+    def fail(self, failure: Exception) -> None:
+        """What came is of no use: close the connection."""
+        if not self._closed:
+            self._close()
+            self.ended.errback(failure)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._closed:
@@ -557,24 +569,54 @@ class _Reader(Protocol):
 
 
 class _Messages:
-    """Makes the messages of a watch from its bytes.
+    """Makes the messages of a watch from its bytes, and hands on in a turn of the reactor what does not hold it up.
+
+    After a while away a thousand events come as one message, which is split up.
 
     :ivar begun: called with each message.
-    :ivar over: whoever received the last message has ended the watch; what came with it is not wanted.
+    :ivar fail: called when something is no message, though not by :meth:`feed`, which raises.
     """
 
-    def __init__(self, received: Callable[[WatchMessage], None]) -> None:
+    def __init__(self, clock: Any, received: Callable[[WatchMessage], None]) -> None:
         self.begun: Callable[[], None] = lambda: None
-        self.over = False
+        self.fail: Callable[[Exception], None] = lambda failure: None
+        self._clock = clock
         self._received = received
         self._stream = JsonStream()
+        self._line: deque[Mapping[str, Any]] = deque()
+        self._later: Any = None
+        self._ended = False
 
     def feed(self, data: bytes) -> None:
         for message in self._stream.feed(data):
-            if self.over:
-                return
+            self._line += split_watch(message)
+        if self._later is None:
+            self._hand_on()
+
+    def end(self) -> None:
+        """Whoever received the last message may have ended the watch; what came with it is not wanted."""
+        self._ended = True
+        self._line.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
+    def _hand_on(self) -> None:
+        until = self._clock.seconds() + SLICE
+        while self._line and not self._ended:
+            message = read_watch(self._line.popleft())
             self.begun()
-            self._received(read_watch(message))
+            self._received(message)
+            if self._line and self._clock.seconds() >= until:
+                self._later = self._clock.callLater(0, self._go_on)
+                return
+
+    def _go_on(self) -> None:
+        self._later = None
+        try:
+            self._hand_on()
+        except (EtcdError, WireError) as failure:
+            self.fail(failure)
 
 
 def _deliver(response: Any, received: Callable[[bytes], None]) -> Deferred[None]:

@@ -98,6 +98,8 @@ class Follower:
                 await self._client.login()
             if step.do is Do.SNAPSHOT:
                 found = await self._client.snapshot(self.discovery.keys)
+                for _ in self.discovery.take_over(found, self._now()):
+                    await deferLater(self._reactor, 0)
             else:
                 await self._client.watch(self.discovery.keys, self.discovery.revision + 1, self._hear)
         except EtcdError as failure:
@@ -106,7 +108,7 @@ class Follower:
         else:
             self._doing = None
             self.log.info("etcd: read {count} keys", count=len(found.keys))
-            self._take(self.discovery.snapshot(found, self._now()))
+            self._take(Step(Do.STREAM))
 
     def _hear(self, message: WatchMessage) -> None:
         self._take(self.discovery.message(message, self._now(), self._random()))

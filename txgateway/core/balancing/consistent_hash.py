@@ -133,9 +133,8 @@ class ConsistentHash(Balancer):
         hashes = {address: memory.instances[address].hashes for address in counts}
         self._builder = RingBuilder(counts, hashes)
         self._ring: Ring = memory.whole or Ring()
-        self._work = self._build()
         if sum(counts.values()) <= _AT_ONCE:
-            for _ in self._work:
+            for _ in self._build():
                 pass
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
@@ -156,7 +155,9 @@ class ConsistentHash(Balancer):
         self._keyless.ended(instance, now, seconds)
 
     def work(self) -> Iterator[None]:
-        return self._work
+        # Nothing here keeps it: a balancer that is replaced half way must be gone at once, since a thousand
+        # of them would wait for the garbage collector, and it for a tenth of a second when it comes.
+        return iter(()) if self._ring is self._builder.ring else self._build()
 
     def _build(self) -> Iterator[None]:
         yield from self._builder.slices()
