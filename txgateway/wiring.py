@@ -150,6 +150,8 @@ class GatewayService(Service):
         self._served: dict[str, tuple[MappedService, Mapping[str, Policy]]] = {}
         # As the registries have them, by service.
         self._found: dict[str, Instances] = {}
+        # The addresses of those whose IDL breaks with ours, by service.
+        self._breaking: dict[str, set[str]] = {}
         self._live = self._live_mapping()
         self._changes = Changes(time.time)
         self._live.told = self._changes.mapping
@@ -410,16 +412,18 @@ class GatewayService(Service):
     def _take_instances(self, upstream: Upstream, found: Instances) -> None:
         self._changes.instances(upstream.service, self._found[upstream.service], found)
         self._found[upstream.service] = found
-        breaking = {instance for instance in found if self._skew.of(upstream.service, instance) is Verdict.BREAKING}
-        for instance in breaking:
+        breaking = {each.address for each in found if self._skew.of(upstream.service, each) is Verdict.BREAKING}
+        for address in breaking - self._breaking.get(upstream.service, set()):
             log.warn(
                 "{service}: {address} runs an IDL whose wire format breaks with ours",
                 service=upstream.service,
-                address=instance.address,
+                address=address,
             )
-        if self._settings.mapping.skew == "prefer":
+        self._breaking[upstream.service] = breaking
+        # Where it is true of all, none is preferred.
+        if self._settings.mapping.skew == "prefer" and len(breaking) < len(found):
             # Picked after all others, as an instance of which nothing certain is known.
-            found = tuple(evolve(each, suspect=each.suspect or each in breaking) for each in found)
+            found = tuple(evolve(each, suspect=True) if each.address in breaking else each for each in found)
         upstream.update(found)
 
     def _rule_observed(self, service: str, method: str, rule: FailedRule) -> None:
