@@ -148,7 +148,7 @@ class RequestReader:
         self._at = 0
         # Between requests one empty line is passed over, but only one (RFC 9112, 2.2).
         self._skipped = False
-        self._verb = self._target = b""
+        self._verb, self._target = "", b""
         self._fields: _Fields | None = None
         self._told = False
         self._body = bytearray()
@@ -207,7 +207,7 @@ class RequestReader:
             self._chunks = None
         self._fields = None
         self.closes = fields.closes
-        return Request(self._verb.decode("ascii"), self._target, fields.headers, body, self._client)
+        return Request(self._verb, self._target, fields.headers, body, self._client)
 
     # The head
 
@@ -223,17 +223,18 @@ class RequestReader:
         line_end = buffer.find(b"\r\n", at)
         if line_end - at > self._limits.request_line:
             raise UriTooLong(f"A request line may have {self._limits.request_line} bytes")
-        verb, target, version = _parse_request_line(buffer, at, line_end)
+        verb, self._target, version = _parse_request_line(buffer, at, line_end)
+        self._verb = verb.decode("ascii")
         self._at, self._skipped, self._told = end + 4, False, False
-        fields = self._meaning(buffer[line_end + 2 : end + 2], version)
-        self._verb = verb
-        self._target = target
+        lines = buffer[line_end + 2 : end + 2]
+        if lines == self._lines and version == self._version:
+            fields = self._known
+        else:
+            fields = self._meaning(lines, version)
         self._fields = fields
         return fields
 
     def _meaning(self, lines: bytes, version: bytes) -> _Fields:
-        if lines == self._lines and version == self._version:
-            return self._known
         self._check_lines(lines)
         self._known = _understand(self._read_headers(lines), version == b"1.1")
         if self._known.length > self._limits.body:

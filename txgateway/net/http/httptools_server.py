@@ -155,12 +155,17 @@ class HttpConnection(Protocol):
     # From requests to answers.
 
     def _advance(self) -> None:
-        """Begin what has come and may run now."""
+        """Begin what has come and may run now, and answer where that is possible at once."""
         if self._advancing or self._lost or self._turn is not None:
             return
         self._advancing = True
+        begun, line = 0, self._line
         try:
-            begun = self._begin_all()
+            while begun < AT_ONCE and (request := self._next()) is not None:
+                begun += 1
+                self._begin(request)
+                if line and line[0].response is not None:
+                    self._answer()
         except GatewayError as error:
             begun = 0
             self._refuse(error)
@@ -170,30 +175,18 @@ class HttpConnection(Protocol):
             self._turn = self._server.clock.callLater(0, self._go_on)
         self._settle()
 
-    def _begin_all(self) -> int:
-        """Begin requests as long as they may run side by side, and answer where that is possible at once."""
-        begun = 0
-        line, reader = self._line, self._reader
-        while (self._held or reader.buffered) and not self._clogged and begun < AT_ONCE:
-            request = self._next()
-            if request is None:
-                break
-            begun += 1
-            self._begin(request)
-            if line and line[0].response is not None:
-                self._answer()
-        return begun
-
     def _go_on(self) -> None:
         self._turn = None
         self._advance()
 
     def _next(self) -> Request | None:
-        """The next request that may run beside those in line."""
-        request = self._held
+        """The next request that may run beside those in line, if the client takes what it gets."""
+        if self._clogged:
+            return None
+        request, line = self._held, self._line
         if request is None:
             reader = self._reader
-            if self._deaf or len(self._line) >= self._limits.pipeline:
+            if self._deaf or not reader.buffered or len(line) >= self._limits.pipeline:
                 return None
             request = reader.next()
             if request is None:
@@ -201,7 +194,7 @@ class HttpConnection(Protocol):
             # Whatever has come of the one behind it began now.
             self._phase = Phase.NOTHING
             self._deaf = reader.closes
-        if self._line and not (self._parallel and request.verb in SAFE):
+        if line and not (self._parallel and request.verb in SAFE):
             self._held = request
             return None
         self._held = None
@@ -305,7 +298,7 @@ class HttpConnection(Protocol):
         """Read on or not, and for how long."""
         if self._lost or self._closing_at is not NEVER:
             return
-        full = self._held is not None or len(self._line) >= self._limits.pipeline or self._turn is not None
+        full = self._held is not None or self._turn is not None or len(self._line) >= self._limits.pipeline
         wanted = (full or self._clogged) and not self._deaf
         if self._line and not wanted and not self._paused:
             # The common case: a request runs, there is no hurry, and reading goes on.
