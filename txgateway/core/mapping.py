@@ -18,18 +18,17 @@ from .annotations import NO_SURROUNDINGS, Surroundings, verbs
 from .annotations.agw import modernise
 from .annotations.verb import ANY
 from .call_binding import is_enveloped
+from .codec.native import AUTO
 from .descriptor import Annotation, Method, Position, Schema, Service
 from .errors import Diagnostic, IdlError, NotFound, VerbNotAllowed
 from .inputs import PathParameters
 from .mapping_warnings import method_warnings
 from .message import Request
-from .plan import Plan, Planner
+from .plan import NO_POLICIES, Plan, Planner, PlanSettings
 from .policy import Policies, Policy
 from .routing import BadRoute, Router, shape
 
 __all__ = ["MappedService", "Mapping", "MappingSettings", "PathParameters", "Route", "compile_service", "join"]
-
-NO_POLICIES = Policies()
 
 # The plans for JSON calls of a method, in their present and in their old form.
 CallPlans = tuple[Plan, Plan | None]
@@ -44,11 +43,19 @@ class MappingSettings:
     :ivar legacy: whether the old names ``agw.*`` and ``janus.*`` mean what they once did.
     :ivar business_status: the HTTP status of a business status error.
     :ivar policies: give each method its policy.
+    :ivar codec: which codec serves, see ``codec.native``.
+    :ivar max_output: bytes that the arguments made of a request may have, and the body made of a reply.
     """
 
     legacy: bool = False
     business_status: int = 500
     policies: Policies = NO_POLICIES
+    codec: str = AUTO
+    max_output: int = 64 << 20
+
+    @property
+    def of_plans(self) -> PlanSettings:
+        return PlanSettings(self.business_status, self.policies, self.codec, self.max_output)
 
 
 @frozen
@@ -154,7 +161,7 @@ def compile_service(
     _load_annotations()
     if not schema.services:
         raise IdlError((Diagnostic("the file declares no service", Position(schema.file, 1, 1)),))
-    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings, surroundings)
+    compiler = _Compiler(name, modernise(schema) if settings.legacy else schema, settings, surroundings, breathe)
     for service in compiler.schema.services:
         for method in service.methods:
             compiler.add(service, method)
@@ -165,11 +172,18 @@ def compile_service(
 class _Compiler:
     """Gathers routes, plans and complaints of one file."""
 
-    def __init__(self, name: str, schema: Schema, settings: MappingSettings, surroundings: Surroundings) -> None:
+    def __init__(
+        self,
+        name: str,
+        schema: Schema,
+        settings: MappingSettings,
+        surroundings: Surroundings,
+        breathe: Callable[[], None],
+    ) -> None:
         self.schema = schema
         self._name = name
         self._lines = surroundings.lines
-        self._planner = Planner(name, schema, settings.business_status, surroundings, settings.policies)
+        self._planner = Planner(name, schema, settings.of_plans, surroundings, breathe)
         self._owners = Owners()
         self._routes: list[Route] = []
         self._calls: dict[str, CallPlans] = {}

@@ -7,41 +7,37 @@ from typing import Any
 
 from attrs import frozen
 
-from .annotations import Access, Check, Failure, Surroundings, checks, verbs
+from .annotations import Check, Failure, Surroundings, checks, verbs
 from .binding import Bind, Binders
-from .call_binding import ENVELOPE_KEY, CallBinders
-from .codec import binary
-from .codec.structs import Structs, ThriftStruct
-from .descriptor import (
-    Field,
-    ListType,
-    MapType,
-    Method,
-    Schema,
-    Service,
-    SetType,
-    Struct,
-    StructType,
-    TypeName,
-)
+from .call_binding import ENVELOPE_KEY, CallBinders, call_body
+from .codec import native
+from .codec.structs import Structs
+from .descriptor import Method, Schema, Service, StructType, TypeName
 from .enforcement import compile_enforcement
-from .errors import BadRequest, StreamingUnsupported
+from .errors import StreamingUnsupported
 from .inputs import PathParameters
+from .looked_at import KNOWN_CHECKS
 from .message import NO_POLICY, Reply, Request, Response
+from .native_steps import NativeSteps
 from .policy import Policies, Policy
-from .rendering import Answers, CallAnswers, Decode, Result, compile_decode, enveloped, render
+from .rendering import Answers, CallAnswers, compile_decode
+from .reply_steps import ReplySteps, plain_replies
+from .request_steps import RequestSteps, plain_steps
+from .request_steps import access_to as access_to
 from .sensitive import SensitiveFields
-from .steering import Steer, compile_steer
+from .steering import Steer, compile_steer, steering_fields
 
 # A method with this annotation streams, unless its value is "unary".
 STREAMING = "streaming.mode"
+
+NO_POLICIES = Policies()
 
 
 @frozen
 class Plan:
     """The steps from a request to a Thrift call, and from its reply to a response.
 
-    ``arguments`` belongs to the plan that made it: nobody else looks inside.
+    ``arguments`` and ``result`` belong to the plan that made them: nobody else looks inside.
 
     :ivar service: the service's name in the registry.
     :ivar idl_service: the name after ``service`` in the IDL, for transports that name it.
@@ -55,6 +51,7 @@ class Plan:
     :ivar policy: how the call is made.
     :ivar steer: adds to a call what the pick of its instance depends on; None if nothing in a request does.
     :ivar enveloped: the request came in the old form of a JSON call, and so must every answer.
+    :ivar codecs: the names of the codecs that requests and replies go through.
     """
 
     service: str
@@ -65,71 +62,125 @@ class Plan:
     bind: Callable[[Request, PathParameters], Any]
     validate: Callable[[Any], None]
     encode: Callable[[Any], bytes]
-    decode: Callable[[Reply], Result]
-    render: Callable[[Result], Response]
+    decode: Callable[[Reply], Any]
+    render: Callable[[Any], Response]
     policy: Policy = NO_POLICY
     steer: Steer | None = None
     enveloped: bool = False
+    codecs: tuple[str, str] = (native.PLAIN, native.PLAIN)
+
+
+@frozen
+class PlanSettings:
+    """What plans take from the configuration.
+
+    :ivar business_status: the HTTP status of a business status error.
+    :ivar policies: give each method its policy.
+    :ivar codec: which codec serves, see ``codec.native``.
+    :ivar max_output: bytes that the arguments made of a request may have, and the body made of a reply.
+    """
+
+    business_status: int = 500
+    policies: Policies = NO_POLICIES
+    codec: str = native.AUTO
+    max_output: int = 64 << 20
 
 
 class Planner:
     """Makes the plans of one schema's methods; what they have in common is made once.
 
     :param service: the service's name in the registry.
-    :param business_status: the HTTP status of a business status error.
     :param surroundings: what checks need from outside.
-    :param policies: give each method its policy.
+    :param breathe: called between pieces of work.
     """
 
     def __init__(
-        self, service: str, schema: Schema, business_status: int, surroundings: Surroundings, policies: Policies
+        self,
+        service: str,
+        schema: Schema,
+        settings: PlanSettings,
+        surroundings: Surroundings,
+        breathe: Callable[[], None] = lambda: None,
     ) -> None:
         self._service = service
         self._schema = schema
-        self._business_status = business_status
+        self._settings = settings
         self._surroundings = surroundings
-        self._policies = policies
         self._structs = Structs(schema)
-        self._access = access_to(self._structs)
         self._binders = Binders(self._structs)
         self._call_binders = CallBinders(self._structs)
         self._answers = Answers(schema)
         self._call_answers = CallAnswers(schema)
         self._sensitive = SensitiveFields(schema)
-        self._known_checks: dict[TypeName, tuple[Check, ...]] = {}
+        self._known_checks: dict[tuple[TypeName, str], tuple[Check, ...]] = {}
+        self._native: NativeSteps | None = None
+        if native.is_chosen(settings.codec):
+            answers = (self._answers, self._call_answers)
+            self._native = NativeSteps(self._structs, *answers, settings.max_output, breathe)
 
     def route_plan(self, declared: Service, method: Method) -> Plan:
         """The plan for the routes of a method; raises IdlError."""
-        return self._plan(declared, method, self._binders.route(method), self._decode(self._answers, method))
+        policy = self._policy(declared, method)
+        requests = self._requests(method, self._binders.route(method))
+        replies = self._replies(self._answers, method)
+        if self._native is not None and not self._has_foreign_checks(method, requests):
+            requests = self._native.route(method, requests, steering_fields(policy))
+        if self._native is not None:
+            replies = self._native.replies(method, replies)
+        return self._plan(declared, method, policy, requests, replies)
 
     def call_plans(self, declared: Service, method: Method) -> tuple[Plan, Plan | None]:
         """The plans for JSON calls of a method, in their present and in their old form; raises IdlError.
 
         There is no old form where ``biz_params`` is a field of the request struct.
         """
-        decode = self._decode(self._call_answers, method)
+        policy = self._policy(declared, method)
+        replies = self._replies(self._call_answers, method)
         bind, bind_enveloped = self._call_binders.call(method)
-        call = self._plan(declared, method, bind, decode)
+        present = self._call_requests(method, policy, bind, lambda request: request.body)
+        old = self._call_requests(method, policy, bind_enveloped, lambda request: call_body(request, enveloped=True))
+        if self._native is not None:
+            replies = self._native.call_replies(method, replies)
+        call = self._plan(declared, method, policy, present, replies)
         if self._has_field(method, ENVELOPE_KEY):
             return call, None
+        return call, self._plan(declared, method, policy, old, replies.enveloped(), is_enveloped=True)
 
-        def decode_enveloped(reply: Reply) -> Result:
-            result = decode(reply)
-            return Result(result.value, enveloped(result.answer))
+    def _call_requests(
+        self, method: Method, policy: Policy, bind: Bind, text: Callable[[Request], bytes]
+    ) -> RequestSteps:
+        requests = self._requests(method, bind)
+        if self._native is None or self._has_foreign_checks(method, requests):
+            return requests
+        return self._native.call(method, requests, steering_fields(policy), text)
 
-        return call, self._plan(declared, method, bind_enveloped, decode_enveloped, is_enveloped=True)
+    def _requests(self, method: Method, bind: Bind) -> RequestSteps:
+        return plain_steps(self._structs, method, bind, self._settings.max_output)
+
+    def _replies(self, answers: Answers, method: Method) -> ReplySteps:
+        settings = self._settings
+        return plain_replies(
+            compile_decode(answers, method, self._service, settings.business_status, settings.max_output)
+        )
+
+    def _policy(self, declared: Service, method: Method) -> Policy:
+        return self._settings.policies.policy(self._service, declared, method, _verbs(method))
 
     def _has_field(self, method: Method, name: str) -> bool:
         argument = method.arguments[0].type if method.arguments else None
         return isinstance(argument, StructType) and self._schema.structs[argument.name].field_named(name) is not None
 
-    def _decode(self, answers: Answers, method: Method) -> Decode:
-        return compile_decode(answers, method, self._service, self._business_status)
-
-    def _plan(self, declared: Service, method: Method, bind: Bind, decode: Decode, is_enveloped: bool = False) -> Plan:
-        policy = self._policies.policy(self._service, declared, method, _verbs(method))
-        bind = refuse_streaming if is_streaming(method) else bind
-        validate = self._validate(method, policy)
+    def _plan(
+        self,
+        declared: Service,
+        method: Method,
+        policy: Policy,
+        requests: RequestSteps,
+        replies: ReplySteps,
+        is_enveloped: bool = False,
+    ) -> Plan:
+        bind = refuse_streaming if is_streaming(method) else requests.bind
+        validate = self._validate(method, policy, requests)
         sensitive = self._sensitive.of(method)
         if sensitive is not None:
             bind, validate = sensitive.around(bind), sensitive.around(validate)
@@ -141,18 +192,19 @@ class Planner:
             oneway=method.oneway,
             bind=bind,
             validate=validate,
-            encode=encode,
-            decode=decode,
-            render=render,
+            encode=requests.encode,
+            decode=replies.decode,
+            render=replies.render,
             policy=policy,
-            steer=compile_steer(self._structs, policy, method),
+            steer=compile_steer(self._structs, policy, method, requests),
             enveloped=is_enveloped,
+            codecs=(requests.codec, replies.codec),
         )
 
-    def _validate(self, method: Method, policy: Policy) -> Callable[[ThriftStruct], None]:
+    def _validate(self, method: Method, policy: Policy, requests: RequestSteps) -> Callable[[Any], None]:
         if not method.arguments or not isinstance(method.arguments[0].type, StructType):
             return nothing_to_validate
-        found = self._checks(method.arguments[0].type.name)
+        found = self._checks(method.arguments[0].type.name, requests)
         if not found:
             return nothing_to_validate
         sensitive = self._sensitive.of(method)
@@ -161,32 +213,26 @@ class Planner:
             shown = failure if sensitive is None else sensitive.failure(failure)
             self._surroundings.observed(self._service, method.name, shown)
 
-        enforce = compile_enforcement(policy.validate, found, observed)
-        attribute = next(iter(self._structs.arguments(method).__names__))
-        return lambda arguments: enforce(getattr(arguments, attribute))
+        enforce, request = compile_enforcement(policy.validate, found, observed), requests.request
+        return lambda arguments: enforce(request(arguments))
 
-    def _checks(self, request: TypeName) -> tuple[Check, ...]:
-        """The checks of a request struct, compiled once for all methods that take it."""
-        if request not in self._known_checks:
-            compiled = (checks[name](self._schema, request, self._access, self._surroundings) for name in checks)
-            self._known_checks[request] = tuple(check for check in compiled if check is not None)
-        return self._known_checks[request]
+    def _checks(self, request: TypeName, requests: RequestSteps) -> tuple[Check, ...]:
+        """The checks of a request struct, compiled once for all methods that take it from the same codec."""
+        key = (request, requests.codec)
+        if key not in self._known_checks:
+            compiled = (checks[name](self._schema, request, requests.access, self._surroundings) for name in checks)
+            self._known_checks[key] = tuple(check for check in compiled if check is not None)
+        return self._known_checks[key]
 
-
-def access_to(structs: Structs) -> Access:
-    """What a rule sees of a field: its value, or the one that will be sent for it.
-
-    A container or struct that nobody gave is unset to a rule, though Thrift has it sent empty.
-    """
-
-    def access(struct: Struct, field: Field) -> Callable[[Any], Any]:
-        names = structs[struct.name].__names__
-        attribute = next(name for name, label in names.items() if label == field.name)
-        if field.default is None and isinstance(field.type, ListType | SetType | MapType | StructType):
-            return lambda value: value.__dict__.get(attribute)
-        return lambda value: getattr(value, attribute)
-
-    return access
+    def _has_foreign_checks(self, method: Method, requests: RequestSteps) -> bool:
+        """Whether something else than our rules looks at the arguments, at nobody knows which of their fields."""
+        return any(
+            checks[name](self._schema, argument.type.name, requests.access, self._surroundings) is not None
+            for name in checks
+            if name not in KNOWN_CHECKS
+            for argument in method.arguments[:1]
+            if isinstance(argument.type, StructType)
+        )
 
 
 def _verbs(method: Method) -> list[str]:
@@ -203,13 +249,5 @@ def refuse_streaming(request: Request, path: PathParameters) -> Any:
     raise StreamingUnsupported("The method streams; only methods with one request and one reply can be called")
 
 
-def nothing_to_validate(arguments: ThriftStruct) -> None:
+def nothing_to_validate(arguments: Any) -> None:
     """No rule can be reached from the method's arguments."""
-
-
-def encode(arguments: ThriftStruct) -> bytes:
-    """The bytes of the argument struct; raises BadRequest for what has passed as JSON, but is too deep for Thrift."""
-    try:
-        return binary.encode(arguments)
-    except binary.EncodeError as error:
-        raise BadRequest(f"The arguments cannot be sent: {error}") from None

@@ -15,6 +15,7 @@ from .annotations import targets as known_targets
 from .annotations.none import NONE
 from .codec import binary
 from .codec.exception import decode as decode_exception
+from .codec.limits import limit_for
 from .codec.structs import ThriftStruct
 from .codec.thrift_to_json import JsonWriters, ReplyStructs
 from .descriptor import Field, Method, Schema, StructType, Type
@@ -38,15 +39,29 @@ class Result:
     """What a reply says: a value, and how it is answered.
 
     :ivar value: of the method's result type or of an exception that it declares; None if it is void.
+    :ivar limit: bytes that the body may have; none: no reply can make it large.
     """
 
     value: Any
     answer: Answer
+    limit: int | None = None
 
 
 def render(result: Result) -> Response:
     """The response for a result; raises UnusableReply if it cannot be said in HTTP and JSON."""
-    return result.answer(result.value)
+    response = result.answer(result.value)
+    return response if result.limit is None else bounded(response, result.limit)
+
+
+def bounded(response: Response, limit: int) -> Response:
+    """The same response; raises UnusableReply if it has a larger body."""
+    if len(response.body) > limit:
+        raise too_large(limit)
+    return response
+
+
+def too_large(limit: int) -> UnusableReply:
+    return UnusableReply(f"The reply cannot be answered: with the IDL's defaults it has more than {limit} bytes")
 
 
 class Answers:
@@ -81,30 +96,41 @@ class CallAnswers(Answers):
         return _plain_answer(declared, self.writers, status, headers)
 
 
-def compile_decode(answers: Answers, method: Method, service: str, business_status: int) -> Decode:
+def compile_decode(answers: Answers, method: Method, service: str, business_status: int, most: int) -> Decode:
     """Reads the replies to a method.
 
     :param service: the service's name in the registry.
     :param business_status: the HTTP status of a business status error.
+    :param most: bytes that the body of an answer may have.
     """
-    return _Decoder(answers, method, service, business_status).decode
+    return _Decoder(answers, method, service, business_status, most).decode
+
+
+def success_head() -> tuple[int, tuple[Header, ...]]:
+    """The status and the further headers of a result, unless its fields say otherwise."""
+    return 200, ()
+
+
+def exception_head(thrown: Field) -> tuple[int, tuple[Header, ...]]:
+    """The same for an exception; its name goes along, for two may have the same status and fields."""
+    return 500, ((b"x-thrift-exception", str(thrown.type).encode()),)
 
 
 class _Decoder:
     """Sorts the replies to one method."""
 
-    def __init__(self, answers: Answers, method: Method, service: str, business_status: int) -> None:
+    def __init__(self, answers: Answers, method: Method, service: str, business_status: int, most: int) -> None:
         self._cls = answers.structs.result(method)
         self._names: dict[str, Any] = {"service": service, "method": method.name}
         self._oneway = method.oneway
         self._business = _business_answer(business_status, self._names)
-        nothing = Response(200, (_JSON,), answers.void)
+        self._most = most
+        nothing = void_answer(answers.void)
         self._void = Result(None, lambda value: nothing) if method.result is None else None
-        self._success = None if method.result is None else answers.answer(method.result, 200)
+        self._success = None if method.result is None else answers.answer(method.result, *success_head())
         attributes = list(self._cls.__names__)[-len(method.throws) :] if method.throws else []
         self._throws = tuple(
-            # The name goes along in the head: two exceptions may have the same status and fields.
-            (attribute, answers.answer(thrown.type, 500, ((b"x-thrift-exception", str(thrown.type).encode()),)))
+            (attribute, answers.answer(thrown.type, *exception_head(thrown)))
             for attribute, thrown in zip(attributes, method.throws, strict=True)
         )
 
@@ -126,15 +152,15 @@ class _Decoder:
             held = binary.decode(self._cls, reply.payload).__dict__
         except WireError as error:
             raise UnusableReply(f"The reply does not fit the IDL: {error}", **self._names) from None
-        return self._result(held)
+        return self._result(held, limit_for(self._most, len(reply.payload)))
 
-    def _result(self, held: dict[str, Any]) -> Result:
+    def _result(self, held: dict[str, Any], limit: int) -> Result:
         value = held.get("success")
         if value is not None and self._success is not None:
-            return Result(value, self._success)
+            return Result(value, self._success, limit)
         for attribute, answer in self._throws:
             if attribute in held:
-                return Result(held[attribute], answer)
+                return Result(held[attribute], answer, limit)
         if self._void is not None:
             return self._void
         raise UnusableReply("The reply has neither a result nor an exception that the IDL declares", **self._names)
@@ -191,10 +217,20 @@ def _business_answer(status: int, names: Mapping[str, str]) -> Answer:
     return answer
 
 
+def void_answer(body: bytes) -> Response:
+    """The answer where there is no result."""
+    return Response(200, (_JSON,), body)
+
+
+def plain_head(headers: tuple[Header, ...]) -> tuple[Header, ...]:
+    """The headers of an answer that is nothing but JSON."""
+    return (_JSON, *headers)
+
+
 def _plain_answer(declared: Type, writers: JsonWriters, status: int, headers: tuple[Header, ...]) -> Answer:
     """The value is the JSON body, and nothing else."""
     writer, dumps = writers.value(declared), writers.dumps(declared)
-    head = (_JSON, *headers)
+    head = plain_head(headers)
     if writer is None:
         return lambda value: Response(status, head, dumps(value))
     return lambda value: Response(status, head, dumps(writer(value)))
@@ -207,10 +243,9 @@ def _struct_answer(cls: type[ThriftStruct], writers: JsonWriters, status: int, h
     in_head: list[tuple[str, Target]] = []
     in_body: list[tuple[str, str, Callable[[Any], Any]]] = []
     for attribute, field in zip(cls.__names__, struct.fields, strict=True):
-        targets = response_targets(field, writers)
-        in_head += [(attribute, target) for target in targets]
-        key = response_key(field)
-        if key is not None and (not targets or API_BODY in field.annotations):
+        in_head += [(attribute, target) for target in response_targets(field, writers)]
+        key = body_key(field, writers)
+        if key is not None:
             in_body.append((attribute, key, writers.field(field) or _same))
     if not in_head and all(attribute == key for attribute, key, _ in in_body) and len(in_body) == len(struct.fields):
         return _plain_answer(declared, writers, status, headers)
@@ -230,16 +265,27 @@ def _headed_answer(
         for attribute, target in in_head:
             if attribute in held:
                 target.put(held[attribute], head)
-        if head.status in _BODILESS:
-            return Response(head.status, (*headers, *head.headers))
-        body = head.body
-        if body is None:
-            body = dumps({key: writer(held[attribute]) for attribute, key, writer in in_body if attribute in held})
-        if not any(name == b"content-type" for name, _ in head.headers):
-            head.headers.insert(0, (b"content-type", head.media_type))
-        return Response(head.status or status, (*headers, *head.headers), body)
+
+        def body() -> bytes:
+            return dumps({key: writer(held[attribute]) for attribute, key, writer in in_body if attribute in held})
+
+        return headed(head, status, headers, body)
 
     return answer
+
+
+def headed(head: Head, status: int, headers: tuple[Header, ...], body: Callable[[], bytes]) -> Response:
+    """The answer with a head that fields have set.
+
+    :param status: if no field has set one.
+    :param body: writes the JSON body, if it is needed.
+    """
+    if head.status in _BODILESS:
+        return Response(head.status, (*headers, *head.headers))
+    written = body() if head.body is None else head.body
+    if not any(name == b"content-type" for name, _ in head.headers):
+        head.headers.insert(0, (b"content-type", head.media_type))
+    return Response(head.status or status, (*headers, *head.headers), written)
 
 
 def response_targets(field: Field, writers: JsonWriters) -> list[Target]:
@@ -256,6 +302,13 @@ def response_targets(field: Field, writers: JsonWriters) -> list[Target]:
     return found
 
 
+def body_key(field: Field, writers: JsonWriters) -> str | None:
+    """The key of a field of a whole result in the JSON body; one that goes into the head is not in there as well."""
+    if response_targets(field, writers) and API_BODY not in field.annotations:
+        return None
+    return response_key(field)
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -268,15 +321,20 @@ def enveloped(answer: Answer) -> Answer:
         if isinstance(value, BusinessStatus):
             told = {"extra": value.extra, "err_code": value.code, "err_msg": value.message}
             return Response(response.status, (_JSON,), orjson.dumps(told))
-        failed = response.status >= 400
-        code = response.status if failed else 0
-        text = "the service answered with an exception" if failed else "success"
-        body = response.body if response.body.startswith(b"{") else b'{"result":' + response.body + b"}"
-        comma = b"" if body == b"{}" else b","
-        tail = b'%b"err_code":%d,"err_msg":"%b"}' % (comma, code, text.encode("ascii"))
-        return Response(response.status, response.headers, body[:-1] + tail)
+        return envelope(response)
 
     return in_envelope
+
+
+def envelope(response: Response) -> Response:
+    """The answer to a JSON call in its old form."""
+    failed = response.status >= 400
+    code = response.status if failed else 0
+    text = "the service answered with an exception" if failed else "success"
+    body = response.body if response.body.startswith(b"{") else b'{"result":' + response.body + b"}"
+    comma = b"" if body == b"{}" else b","
+    tail = b'%b"err_code":%d,"err_msg":"%b"}' % (comma, code, text.encode("ascii"))
+    return Response(response.status, response.headers, body[:-1] + tail)
 
 
 def render_failure(error: GatewayError, request_id: str = "") -> Response:

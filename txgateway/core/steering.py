@@ -14,6 +14,7 @@ from .errors import Diagnostic, IdlError
 from .inputs import Inputs
 from .message import Call, Request
 from .policy import Policy
+from .request_steps import RequestSteps
 from .text import written
 
 # The text in a request, or in the arguments bound from it; empty if there is none.
@@ -22,10 +23,13 @@ Find = Callable[[Request, Any], bytes]
 Steer = Callable[[Call, Request, Any], Call]
 
 
-def compile_steer(structs: Structs, policy: Policy, method: Method) -> Steer | None:
-    """None if nothing in a request matters. Raises IdlError for a field that there is not."""
-    hash_key = _finder(policy.hash_key, structs, method)
-    subset = [find for source in policy.subset if (find := _finder(source, structs, method)) is not None]
+def compile_steer(structs: Structs, policy: Policy, method: Method, steps: RequestSteps) -> Steer | None:
+    """None if nothing in a request matters. Raises IdlError for a field that there is not.
+
+    :param steps: which make the arguments.
+    """
+    hash_key = _finder(policy.hash_key, structs, method, steps)
+    subset = [find for source in policy.subset if (find := _finder(source, structs, method, steps)) is not None]
     if hash_key is None and not subset:
         return None
 
@@ -37,7 +41,13 @@ def compile_steer(structs: Structs, policy: Policy, method: Method) -> Steer | N
     return steer
 
 
-def _finder(source: str, structs: Structs, method: Method) -> Find | None:
+def steering_fields(policy: Policy) -> set[str]:
+    """The names of the arguments' fields that the pick of an instance depends on."""
+    sources = (source.partition(":") for source in (policy.hash_key, *policy.subset))
+    return {name for kind, _, name in sources if kind == "arg"}
+
+
+def _finder(source: str, structs: Structs, method: Method, steps: RequestSteps) -> Find | None:
     """Compiles ``header:NAME``, ``cookie:NAME``, ``query:NAME``, ``arg:FIELD`` or ``ip``; other text is meant."""
     kind, _, name = source.partition(":")
     key = name.encode()
@@ -52,7 +62,7 @@ def _finder(source: str, structs: Structs, method: Method) -> Find | None:
         case "query":
             return lambda request, arguments: Inputs(request, {}).query.get(key, [b""])[0]
         case "arg":
-            get = _argument(name, structs, method)
+            get = _argument(name, structs, method, steps)
             return lambda request, arguments: _text(get(arguments))
         case "ip":
             return lambda request, arguments: request.client.encode()
@@ -60,19 +70,18 @@ def _finder(source: str, structs: Structs, method: Method) -> Find | None:
     return lambda request, arguments: literal
 
 
-def _argument(name: str, structs: Structs, method: Method) -> Callable[[Any], object]:
+def _argument(name: str, structs: Structs, method: Method, steps: RequestSteps) -> Callable[[Any], object]:
     """Gets a field of the request struct, or the argument itself if it is no struct."""
     for argument in method.arguments[:1]:
-        outer = next(iter(structs.arguments(method).__names__))
         if not isinstance(argument.type, StructType):
             if argument.name == name and isinstance(argument.type, ScalarType | EnumType):
-                return lambda arguments: getattr(arguments, outer)
+                return steps.request
             continue
         struct = structs.schema.structs[argument.type.name]
         field = struct.field_named(name)
         if field is not None and isinstance(field.type, ScalarType | EnumType):
-            inner = structs.attribute(struct, field)
-            return lambda arguments: getattr(getattr(arguments, outer), inner)
+            request, get, rest = steps.request, steps.access(struct, field), structs.rest(struct, field)
+            return lambda arguments: rest if (value := get(request(arguments))) is None else value
     message = f"{method.name}: calls are to be steered by arg:{name}, which is no scalar field of its request"
     raise IdlError((Diagnostic(message, method.position),))
 

@@ -149,14 +149,14 @@ def _rule(struct: Struct, each: Field, lines: Lines, diagnostics: list[Diagnosti
         try:
             return parse(annotation.value)
         except RuleError as error:
-            rule = _as_written_for_go(annotation.value)
+            rule = as_written_for_go(annotation.value)
             if rule is not None:
                 return rule
             diagnostics.append(diagnostic(struct, each, annotation, error, lines))
     return Rule("")
 
 
-def _as_written_for_go(text: str) -> Rule | None:
+def as_written_for_go(text: str) -> Rule | None:
     r"""The rule that hz makes of a text which is none here, or None.
 
     hz puts the text into a Go struct tag, which takes one backslash away: whoever wrote

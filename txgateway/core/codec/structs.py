@@ -37,7 +37,8 @@ from ..misfit import Misfit, Missing
 from .walking import Walker, boolean, list_of, map_of, string, struct_of
 from .wire_type import BINARY, BOOL, DOUBLE, I8, I16, I32, I64, LIST, MAP, SET, STRING, STRUCT, WIDTHS
 
-_SCALARS = {
+# The number of each scalar that the codec knows.
+SCALARS = {
     Scalar.BOOL: BOOL,
     Scalar.I8: I8,
     Scalar.I16: I16,
@@ -342,8 +343,8 @@ class Structs:
 
     def _wire(self, declared: Type, field: Field) -> _Wire:
         match declared:
-            case ScalarType(scalar) if scalar in _SCALARS:
-                number = _SCALARS[scalar]
+            case ScalarType(scalar) if scalar in SCALARS:
+                number = SCALARS[scalar]
                 return _Wire(number, walker=string if number in (STRING, BINARY) else None)
             case EnumType():
                 return _Wire(I32)

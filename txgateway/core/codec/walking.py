@@ -15,7 +15,7 @@ for the stop of the outermost struct, finds it out, so nothing else has to look.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ..errors import WireError
 from .wire_type import BOOL, LIST, MAP, SET, STOP, STRING, STRUCT, WIDTHS
@@ -168,6 +168,14 @@ def _fixed(kind: int) -> Walker:
 
 
 _any_struct = struct_of({}, {}, lenient=True)
+
+
+def field_ends(data: bytes) -> Iterator[int]:
+    """The position behind each field of a struct that is known to be well-formed."""
+    at = 0
+    while data[at] != STOP:
+        at = _skip(data[at], data, at + 3, DEPTH)
+        yield at
 
 
 def _skip(kind: int, data: bytes, at: int, depth: int) -> int:

@@ -1,0 +1,375 @@
+//! A request to the bytes of a method's arguments: each field from the first of its sources that has a value.
+
+use crate::pairs::{Names, Texts};
+use crate::request::{Reader, RequestField, RequestStruct, write_integer, write_string};
+use crate::text;
+use crate::thrift::{DEPTH, Halt, Sure, kind};
+use crate::types::{Indices, Lookup, Type};
+use crate::values::{Host, Nobody};
+use crate::distinct::Distinct;
+
+use jiter::Peek;
+
+// The arguments struct is one level, what is in it another, and its fields a third.
+const FIELD_DEPTH: usize = DEPTH - 2;
+
+/// Where a field finds its text.
+#[derive(Debug)]
+pub struct Place {
+    /// The slot of the texts.
+    pub slot: usize,
+    /// The slot where that has none.
+    pub otherwise: Option<usize>,
+    /// Whether blanks around the items of a list are no part of them.
+    pub trims: bool,
+    /// Whether the text is all there is of its kind, so that nothing in it separates items.
+    pub whole: bool,
+}
+
+/// Where the fields of a request struct come from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// For each field the places that go before the JSON body.
+    pub early: Vec<Vec<Place>>,
+    /// For each field the places that come after it.
+    pub late: Vec<Vec<Place>>,
+    /// The keys of the JSON body, each with its field.
+    pub keys: Vec<(Box<str>, usize)>,
+    /// Names in the query.
+    pub query: Names,
+    /// Names in the query of a request that has no body.
+    pub plain: Names,
+    /// Names in a form.
+    pub form: Names,
+    /// Names of headers.
+    pub headers: Names,
+    /// Names of cookies.
+    pub cookies: Names,
+    /// The slot of the body as a whole.
+    pub body: Option<usize>,
+    /// The slot of the request's target.
+    pub target: Option<usize>,
+}
+
+/// What a request's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// There is none.
+    None,
+    /// JSON.
+    Json,
+    /// An urlencoded form.
+    Form,
+}
+
+/// What one request offers.
+pub struct Inputs<'a> {
+    /// Its query, undecoded.
+    pub query: &'a [u8],
+    /// Its body.
+    pub body: &'a [u8],
+    /// What that is.
+    pub kind: BodyKind,
+    /// The texts of path, headers and cookies; [`Binder::bind`] adds the others.
+    pub texts: Texts<'a>,
+}
+
+/// Binds the requests of one method.
+#[derive(Debug)]
+pub struct Binder {
+    request: RequestStruct,
+    argument: i16,
+    sources: Sources,
+    keys: Lookup<Box<str>>,
+    digits: bool,
+}
+
+impl Binder {
+    /// Binds to this struct, which is the argument of that id.
+    pub fn new(request: RequestStruct, argument: i16, sources: Sources, digits: bool) -> Self {
+        let keys = Lookup::new(sources.keys.iter().map(|(key, _)| Some(key.clone())).collect());
+        Binder { request, argument, sources, keys, digits }
+    }
+
+    /// Where the fields come from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// How many values are handed out.
+    pub fn picks(&self) -> usize {
+        self.request.picks
+    }
+
+    /// The bytes of the arguments, and the values that are handed out beside them.
+    pub fn bind<'a, H: Host>(
+        &'a self,
+        structs: &'a [RequestStruct],
+        mut inputs: Inputs<'a>,
+        limit: usize,
+        host: &H,
+    ) -> Sure<(Vec<u8>, Vec<Option<H::Value>>)> {
+        self.gather(&mut inputs)?;
+        let [high, low] = self.argument.to_be_bytes();
+        let mut out = Vec::with_capacity(inputs.body.len() + 64);
+        out.extend_from_slice(&[kind::STRUCT, high, low]);
+        let mut picked = Vec::new();
+        if H::WANTS {
+            picked.resize_with(self.request.picks, || None);
+        }
+        let mut filling =
+            Filling { structs, out, filled: Indices::default(), picked, limit, digits: self.digits, host };
+        filling.from_texts(&self.request, &self.sources.early, &inputs.texts)?;
+        if inputs.kind == BodyKind::Json && !self.sources.keys.is_empty() {
+            self.read_json(&mut filling, inputs.body)?;
+        }
+        filling.from_texts(&self.request, &self.sources.late, &inputs.texts)?;
+        self.request.finish(&mut filling.out, &filling.filled)?;
+        filling.out.extend_from_slice(&[kind::STOP; 2]);
+        if filling.out.len() > limit { Err(Halt::TooLarge) } else { Ok((filling.out, filling.picked)) }
+    }
+
+    fn gather<'a>(&self, inputs: &mut Inputs<'a>) -> Sure<()> {
+        let sources = &self.sources;
+        if !sources.query.is_empty() {
+            inputs.texts.add_pairs(inputs.query, &sources.query)?;
+        }
+        if !sources.plain.is_empty() && inputs.kind == BodyKind::None {
+            inputs.texts.add_pairs(inputs.query, &sources.plain)?;
+        }
+        if inputs.kind == BodyKind::Form {
+            inputs.texts.add_pairs(inputs.body, &sources.form)?;
+        }
+        if let (Some(slot), false) = (sources.body, inputs.body.is_empty()) {
+            inputs.texts.add(slot, inputs.body.into());
+        }
+        Ok(())
+    }
+
+    fn read_json<'a, H: Host>(&'a self, filling: &'a mut Filling<'_, H>, body: &'a [u8]) -> Sure<()> {
+        let Filling { structs, out, filled, picked, limit, digits, host } = filling;
+        let mut reader = Reader::new(structs, body, out, *limit, *digits)?;
+        if reader.peek()? == Peek::Null {
+            reader.null()?;
+            return reader.finish();
+        }
+        let mut seen = Indices::default();
+        reader.object(&self.keys, |reader, found| {
+            let Some(at) = found.map(|key| self.sources.keys[key].1) else {
+                return reader.skip_unknown();
+            };
+            // Of two values of one key the last would count, of two keys the first.
+            if !seen.add(at) {
+                return Err(Halt::Unsure);
+            }
+            if filled.has(at) {
+                return reader.skip_unknown();
+            }
+            if reader.peek()? == Peek::Null {
+                return reader.null();
+            }
+            filled.add(at);
+            reader.field(&self.request.fields[at], FIELD_DEPTH, *host, picked)
+        })?;
+        reader.finish()
+    }
+}
+
+/// A request struct that is being filled.
+struct Filling<'a, H: Host> {
+    structs: &'a [RequestStruct],
+    out: Vec<u8>,
+    filled: Indices,
+    picked: Vec<Option<H::Value>>,
+    limit: usize,
+    digits: bool,
+    host: &'a H,
+}
+
+impl<H: Host> Filling<'_, H> {
+    fn from_texts(&mut self, request: &RequestStruct, places: &[Vec<Place>], texts: &Texts) -> Sure<()> {
+        for (at, places) in places.iter().enumerate() {
+            if self.filled.has(at) {
+                continue;
+            }
+            for place in places {
+                if self.from_place(&request.fields[at], place, texts)? {
+                    self.filled.add(at);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a field if the place has a value of it.
+    fn from_place(&mut self, field: &RequestField, place: &Place, texts: &Texts) -> Sure<bool> {
+        let mut found = texts.of(place.slot).peekable();
+        if found.peek().is_some() {
+            return self.from_found(field, place, found);
+        }
+        match place.otherwise {
+            Some(slot) => self.from_found(field, place, texts.of(slot)),
+            None => Ok(false),
+        }
+    }
+
+    fn from_found<'t>(
+        &mut self,
+        field: &RequestField,
+        place: &Place,
+        found: impl Iterator<Item = &'t [u8]> + Clone,
+    ) -> Sure<bool> {
+        let before = self.out.len();
+        self.out.extend_from_slice(&field.head());
+        let host = self.host;
+        let is_there = match field.pick {
+            Some(at) if H::WANTS => {
+                let value = self.value(field, place, found, host)?;
+                let is_there = value.is_some();
+                self.picked[at] = value;
+                is_there
+            }
+            _ => self.value(field, place, found, &Nobody)?.is_some(),
+        };
+        if !is_there {
+            self.out.truncate(before);
+        }
+        Ok(is_there)
+    }
+
+    /// Writes a value, unless the texts count as absent.
+    fn value<'t, V: Host>(
+        &mut self,
+        field: &RequestField,
+        place: &Place,
+        mut found: impl Iterator<Item = &'t [u8]> + Clone,
+        host: &V,
+    ) -> Sure<Option<V::Value>> {
+        let declared = &field.declared;
+        match declared {
+            Type::List(element) if place.whole && **element == Type::I8 => {
+                found.next().map(|first| octets(&mut self.out, first, host)).transpose()
+            }
+            Type::List(element) | Type::Set(element) if !place.whole && element.is_scalar() => {
+                let mut given = found.filter(|text| !text.is_empty());
+                match (given.clone().next(), given.clone().nth(1)) {
+                    (None, _) => Ok(None),
+                    (Some(only @ [b'[', ..]), None) => self.json(field, only, host),
+                    _ => items(&mut self.out, declared, element, place.trims, &mut given, host).map(Some),
+                }
+            }
+            _ if declared.is_scalar() => match found.next() {
+                Some(first) if !first.is_empty() || *declared == Type::String => {
+                    scalar(&mut self.out, declared, first, host).map(Some)
+                }
+                _ => Ok(None),
+            },
+            _ => match found.next() {
+                Some(first) if !first.is_empty() => self.json(field, first, host),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Writes a value whose text is JSON; null is the absence of one.
+    fn json<V: Host>(&mut self, field: &RequestField, text: &[u8], host: &V) -> Sure<Option<V::Value>> {
+        let mut reader = Reader::new(self.structs, text, &mut self.out, self.limit, self.digits)?;
+        let value = if reader.peek()? == Peek::Null {
+            reader.null()?;
+            None
+        } else {
+            Some(reader.value(&field.declared, field.as_text, FIELD_DEPTH, host)?)
+        };
+        reader.finish()?;
+        Ok(value)
+    }
+}
+
+fn scalar<H: Host>(out: &mut Vec<u8>, declared: &Type, text: &[u8], host: &H) -> Sure<H::Value> {
+    Ok(match declared {
+        Type::Bool => {
+            let value = text::bool(text)?;
+            out.push(value.into());
+            host.bool(value)
+        }
+        Type::Double => {
+            let number = text::double(text)?;
+            out.extend_from_slice(&number.to_be_bytes());
+            host.double(number)
+        }
+        Type::String => {
+            write_string(out, text);
+            // Bytes that are not UTF-8 pass as they are, for Thrift does not mind.
+            std::str::from_utf8(text).map_or_else(|_| host.octets(text), |text| host.text(text))
+        }
+        Type::Binary => {
+            write_string(out, text);
+            host.octets(text)
+        }
+        _ => {
+            let (low, high) = declared.range().ok_or(Halt::Unsure)?;
+            let number = text::integer(text, low, high)?;
+            write_integer(out, declared, number);
+            host.integer(number)
+        }
+    })
+}
+
+/// Every text counts, each split at its commas.
+fn items<'t, H: Host>(
+    out: &mut Vec<u8>,
+    declared: &Type,
+    element: &Type,
+    trims: bool,
+    given: &mut dyn Iterator<Item = &'t [u8]>,
+    host: &H,
+) -> Sure<H::Value> {
+    let start = begin_list(out, element);
+    let (mut values, mut ends) = (vec![], vec![]);
+    for item in given.flat_map(|text| text.split(|byte| *byte == b',')) {
+        values.push(scalar(out, element, if trims { text::trimmed(item) } else { item }, host)?);
+        ends.push(out.len());
+    }
+    if matches!(declared, Type::Set(_)) {
+        distinct(&out[start..], element, ends.iter().map(|end| end - start))?;
+    }
+    end_list(out, start, values.len())?;
+    host.list(values)
+}
+
+fn distinct(written: &[u8], element: &Type, ends: impl ExactSizeIterator<Item = usize>) -> Sure<()> {
+    if ends.len() < 2 {
+        return Ok(());
+    }
+    let (mut distinct, mut start) = (Distinct::default(), 0);
+    for end in ends {
+        let bytes = &written[start..end];
+        // It equals 0, and looks different.
+        if *element == Type::Double && bytes == (-0.0f64).to_be_bytes() {
+            return Err(Halt::Unsure);
+        }
+        distinct.add(bytes)?;
+        start = end;
+    }
+    Ok(())
+}
+
+/// A raw body as a list of signed bytes.
+fn octets<H: Host>(out: &mut Vec<u8>, text: &[u8], host: &H) -> Sure<H::Value> {
+    let start = begin_list(out, &Type::I8);
+    out.extend_from_slice(text);
+    end_list(out, start, text.len())?;
+    host.list(text.iter().map(|byte| host.integer((*byte as i8).into())).collect())
+}
+
+fn begin_list(out: &mut Vec<u8>, element: &Type) -> usize {
+    out.extend_from_slice(&[element.kind(), 0, 0, 0, 0]);
+    out.len()
+}
+
+fn end_list(out: &mut [u8], start: usize, count: usize) -> Sure<()> {
+    let count = i32::try_from(count).map_err(|_| Halt::Unsure)?;
+    out[start - 4..start].copy_from_slice(&count.to_be_bytes());
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! The border to Python: tuples to tables, calls to the conversions, values to objects.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+
+use crate::bind::{self, BodyKind, Inputs, Place, Sources};
+use crate::pairs::{Names, Texts};
+use crate::reply::{self, Case, ReplyField, ReplyStruct};
+use crate::request::{RequestField, RequestStruct};
+use crate::thrift::{Halt, Sure, kind};
+use crate::types::Type;
+use crate::values::{Host, Nobody};
+
+// Python's number for a STRING that is bytes, not text; never on the wire.
+const BINARY: u8 = 18;
+
+/// Whoever has this little may have as much output, however small the input.
+const ALWAYS_ALLOWED: usize = 1 << 20;
+
+// Tables
+
+type RequestFieldRow<'py> = (i16, Option<String>, Bound<'py, PyAny>, bool, bool, Bound<'py, PyBytes>, Option<usize>);
+type RequestRow<'py> = (Vec<RequestFieldRow<'py>>, bool);
+type ReplyFieldRow<'py> =
+    (i16, Option<Bound<'py, PyBytes>>, Bound<'py, PyAny>, bool, bool, Option<Bound<'py, PyBytes>>, Option<usize>);
+type PlaceRow = (usize, Option<usize>, bool, bool);
+type NameRow<'py> = (Bound<'py, PyBytes>, usize);
+
+fn type_from(row: &Bound<'_, PyAny>) -> PyResult<Type> {
+    if let Ok(number) = row.extract::<u8>() {
+        return scalar_from(number);
+    }
+    let row = row.cast::<PyTuple>()?;
+    let part = |at| -> PyResult<Box<Type>> { Ok(Box::new(type_from(&row.get_item(at)?)?)) };
+    match row.get_item(0)?.extract()? {
+        kind::STRUCT => Ok(Type::Struct(row.get_item(1)?.extract()?)),
+        kind::MAP => Ok(Type::Map(part(1)?, part(2)?)),
+        kind::SET => Ok(Type::Set(part(1)?)),
+        kind::LIST => Ok(Type::List(part(1)?)),
+        other => Err(PyValueError::new_err(format!("no container is of type {other}"))),
+    }
+}
+
+fn scalar_from(number: u8) -> PyResult<Type> {
+    Ok(match number {
+        kind::BOOL => Type::Bool,
+        kind::I8 => Type::I8,
+        kind::I16 => Type::I16,
+        kind::I32 => Type::I32,
+        kind::I64 => Type::I64,
+        kind::DOUBLE => Type::Double,
+        kind::STRING => Type::String,
+        BINARY => Type::Binary,
+        other => return Err(PyValueError::new_err(format!("no scalar is of type {other}"))),
+    })
+}
+
+fn request_struct((fields, is_union): RequestRow<'_>) -> PyResult<RequestStruct> {
+    let fields = fields.into_iter().map(|(id, key, declared, as_text, required, absent, pick)| {
+        let declared = type_from(&declared)?;
+        let (key, absent) = (key.map(Into::into), absent.as_bytes().into());
+        Ok(RequestField { id, key, declared, as_text, required, absent, pick })
+    });
+    Ok(RequestStruct::new(fields.collect::<PyResult<_>>()?, is_union))
+}
+
+fn reply_struct(fields: Vec<ReplyFieldRow<'_>>) -> PyResult<ReplyStruct> {
+    let fields = fields.into_iter().map(|(id, key, declared, as_text, required, default, pick)| {
+        let declared = type_from(&declared)?;
+        let (key, default) = (key.map(|key| key.as_bytes().into()), default.map(|value| value.as_bytes().into()));
+        Ok(ReplyField { id, key, declared, as_text, required, default, pick })
+    });
+    Ok(ReplyStruct::new(fields.collect::<PyResult<_>>()?))
+}
+
+fn checked(greatest: Option<usize>, count: usize) -> PyResult<()> {
+    match greatest {
+        Some(index) if index >= count => Err(PyValueError::new_err(format!("there is no struct {index}"))),
+        _ => Ok(()),
+    }
+}
+
+fn places(rows: Vec<Vec<PlaceRow>>) -> Vec<Vec<Place>> {
+    let place = |(slot, otherwise, trims, whole)| Place { slot, otherwise, trims, whole };
+    rows.into_iter().map(|row| row.into_iter().map(place).collect()).collect()
+}
+
+fn names(rows: Vec<NameRow<'_>>) -> Names {
+    Names::new(rows.into_iter().map(|(name, slot)| (name.as_bytes().into(), slot)).collect())
+}
+
+// Requests
+
+/// The structs of requests, as one immutable table; see `_native.pyi` for the rows.
+#[pyclass(frozen)]
+pub struct Requests {
+    structs: Arc<Vec<RequestStruct>>,
+}
+
+#[pymethods]
+impl Requests {
+    #[new]
+    fn new(rows: Vec<RequestRow<'_>>) -> PyResult<Self> {
+        let structs: Vec<_> = rows.into_iter().map(request_struct).collect::<PyResult<_>>()?;
+        for each in &structs {
+            checked(each.greatest_struct(), structs.len())?;
+        }
+        Ok(Requests { structs: Arc::new(structs) })
+    }
+
+    /// What binds the requests of a method.
+    #[allow(clippy::too_many_arguments)]
+    fn binder(
+        &self,
+        request: RequestRow<'_>,
+        argument: i16,
+        early: Vec<Vec<PlaceRow>>,
+        late: Vec<Vec<PlaceRow>>,
+        keys: Vec<(String, usize)>,
+        slots: (Vec<NameRow<'_>>, Vec<NameRow<'_>>, Vec<NameRow<'_>>, Vec<NameRow<'_>>, Vec<NameRow<'_>>),
+        path: Vec<(Py<PyString>, usize)>,
+        whole: (Option<usize>, Option<usize>),
+        digits: bool,
+        limit: usize,
+    ) -> PyResult<Binder> {
+        let request = request_struct(request)?;
+        checked(request.greatest_struct(), self.structs.len())?;
+        let count = request.fields.len();
+        if early.len() != count || late.len() != count || keys.iter().any(|(_, field)| *field >= count) {
+            return Err(PyValueError::new_err("the places are not those of the fields"));
+        }
+        let (query, plain, form, headers, cookies) = slots;
+        let sources = Sources {
+            early: places(early),
+            late: places(late),
+            keys: keys.into_iter().map(|(key, field)| (key.into(), field)).collect(),
+            query: names(query),
+            plain: names(plain),
+            form: names(form),
+            headers: names(headers),
+            cookies: names(cookies),
+            body: whole.0,
+            target: whole.1,
+        };
+        let binder = bind::Binder::new(request, argument, sources, digits);
+        Ok(Binder { structs: self.structs.clone(), binder, path, limit })
+    }
+}
+
+/// Binds the requests of one method.
+#[pyclass(frozen)]
+pub struct Binder {
+    structs: Arc<Vec<RequestStruct>>,
+    binder: bind::Binder,
+    path: Vec<(Py<PyString>, usize)>,
+    limit: usize,
+}
+
+#[pymethods]
+impl Binder {
+    /// The bytes of the arguments, with the values that were asked for if any were; None: the plain codec shall decide.
+    #[pyo3(signature = (query, path, headers, body, kind, target, /))]
+    #[allow(clippy::too_many_arguments)]
+    fn bind<'py>(
+        &self,
+        py: Python<'py>,
+        query: &[u8],
+        path: &Bound<'py, PyDict>,
+        headers: &Bound<'py, PyTuple>,
+        body: &[u8],
+        kind: u8,
+        target: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut held = Vec::new();
+        self.hold(py, path, headers, &mut held)?;
+        let mut texts = Texts::default();
+        for (name, slot, value) in &held {
+            let sources = self.binder.sources();
+            match (name, slot) {
+                (_, Some(slot)) => texts.add(*slot, value.as_bytes().into()),
+                (Some(name), None) => {
+                    texts.add_header(name.as_bytes(), value.as_bytes(), &sources.headers);
+                    if name.as_bytes() == b"cookie" && !sources.cookies.is_empty() {
+                        texts.add_cookies(value.as_bytes(), &sources.cookies);
+                    }
+                }
+                (None, None) => (),
+            }
+        }
+        if let Some(slot) = self.binder.sources().target {
+            texts.add(slot, target.into());
+        }
+        let kind = match kind {
+            0 => BodyKind::None,
+            1 => BodyKind::Json,
+            _ => BodyKind::Form,
+        };
+        let inputs = Inputs { query, body, kind, texts };
+        let limit = limit_for(self.limit, query.len() + body.len());
+        if self.binder.picks() == 0 {
+            let bound = guarded(|| self.binder.bind(&self.structs, inputs, limit, &Nobody))?;
+            return Ok(bound.map(|(payload, _)| PyBytes::new(py, &payload).into_any()));
+        }
+        let host = Objects(py);
+        let Some((payload, values)) = guarded(|| self.binder.bind(&self.structs, inputs, limit, &host))? else {
+            return Ok(None);
+        };
+        let values = PyTuple::new(py, values)?;
+        Ok(Some((PyBytes::new(py, &payload), values).into_pyobject(py)?.into_any()))
+    }
+}
+
+type Held<'py> = (Option<Bound<'py, PyBytes>>, Option<usize>, Bound<'py, PyBytes>);
+
+impl Binder {
+    /// Takes hold of the bytes of path and headers for the time of a call.
+    fn hold<'py>(
+        &self,
+        py: Python<'py>,
+        path: &Bound<'py, PyDict>,
+        headers: &Bound<'py, PyTuple>,
+        held: &mut Vec<Held<'py>>,
+    ) -> PyResult<()> {
+        for (name, slot) in &self.path {
+            if let Some(value) = path.get_item(name.bind(py))? {
+                held.push((None, Some(*slot), value.cast_into()?));
+            }
+        }
+        let sources = self.binder.sources();
+        if !sources.headers.is_empty() || !sources.cookies.is_empty() {
+            for pair in headers.iter() {
+                let (name, value) = pair.extract()?;
+                held.push((Some(name), None, value));
+            }
+        }
+        Ok(())
+    }
+}
+
+// Replies
+
+/// The structs of replies, as one immutable table; see `_native.pyi` for the rows.
+#[pyclass(frozen)]
+pub struct Replies {
+    structs: Arc<Vec<ReplyStruct>>,
+}
+
+#[pymethods]
+impl Replies {
+    #[new]
+    fn new(rows: Vec<Vec<ReplyFieldRow<'_>>>) -> PyResult<Self> {
+        let structs: Vec<_> = rows.into_iter().map(reply_struct).collect::<PyResult<_>>()?;
+        for each in &structs {
+            checked(each.greatest_struct(), structs.len())?;
+        }
+        Ok(Replies { structs: Arc::new(structs) })
+    }
+
+    /// What answers the replies of a method whose result may be one of these cases.
+    fn answerer(
+        &self,
+        cases: Vec<(i16, Bound<'_, PyAny>)>,
+        void: Option<Bound<'_, PyBytes>>,
+        limit: usize,
+    ) -> PyResult<Answerer> {
+        let case = |(id, declared): (i16, Bound<'_, PyAny>)| {
+            let declared = type_from(&declared)?;
+            checked(declared.greatest_struct(), self.structs.len())?;
+            Ok(Case { id, declared })
+        };
+        let cases = cases.into_iter().map(case).collect::<PyResult<_>>()?;
+        Ok(Answerer { structs: self.structs.clone(), cases, void: void.map(Bound::unbind), limit })
+    }
+}
+
+/// Answers the replies of one method.
+#[pyclass(frozen)]
+pub struct Answerer {
+    structs: Arc<Vec<ReplyStruct>>,
+    cases: Vec<Case>,
+    void: Option<Py<PyBytes>>,
+    limit: usize,
+}
+
+#[pymethods]
+impl Answerer {
+    /// Which case it is (-1: none), its JSON and the values beside it; None: the plain codec shall decide.
+    #[pyo3(signature = (payload, /))]
+    fn answer<'py>(
+        &self,
+        py: Python<'py>,
+        payload: &[u8],
+    ) -> PyResult<Option<(isize, Bound<'py, PyBytes>, Bound<'py, PyTuple>)>> {
+        let limit = limit_for(self.limit, payload.len());
+        let host = Objects(py);
+        let Some(answer) = guarded(|| reply::answer(&self.structs, &self.cases, payload, limit, &host))? else {
+            return Ok(None);
+        };
+        let Some(case) = answer.case else {
+            return Ok(self.void.as_ref().map(|void| (-1, void.bind(py).clone(), PyTuple::empty(py))));
+        };
+        let picked = if answer.picked.is_empty() { PyTuple::empty(py) } else { PyTuple::new(py, answer.picked)? };
+        Ok(Some((case as isize, PyBytes::new(py, &answer.body), picked)))
+    }
+}
+
+/// How large the output may be for an input of this size.
+fn limit_for(most: usize, size: usize) -> usize {
+    const GROWTH: usize = 64;
+    most.min(size.saturating_mul(GROWTH).max(ALWAYS_ALLOWED))
+}
+
+/// Runs a conversion: None if it is not sure, OverflowError if the output would be too large.
+///
+/// There is no input that is known to make it panic; should there be one, the plain codec decides about it.
+fn guarded<T>(convert: impl FnOnce() -> Sure<T>) -> PyResult<Option<T>> {
+    match catch_unwind(AssertUnwindSafe(convert)).unwrap_or(Err(Halt::Unsure)) {
+        Ok(value) => Ok(Some(value)),
+        Err(Halt::Unsure) => Ok(None),
+        Err(Halt::TooLarge) => Err(PyOverflowError::new_err("the output is too large")),
+    }
+}
+
+/// Makes Python's objects.
+struct Objects<'py>(Python<'py>);
+
+impl<'py> Host for Objects<'py> {
+    type Value = Bound<'py, PyAny>;
+
+    const WANTS: bool = true;
+
+    fn bool(&self, value: bool) -> Self::Value {
+        PyBool::new(self.0, value).to_owned().into_any()
+    }
+
+    fn integer(&self, value: i64) -> Self::Value {
+        PyInt::new(self.0, value).into_any()
+    }
+
+    fn double(&self, value: f64) -> Self::Value {
+        PyFloat::new(self.0, value).into_any()
+    }
+
+    fn text(&self, value: &str) -> Self::Value {
+        PyString::new(self.0, value).into_any()
+    }
+
+    fn octets(&self, value: &[u8]) -> Self::Value {
+        PyBytes::new(self.0, value).into_any()
+    }
+
+    fn list(&self, items: Vec<Self::Value>) -> Sure<Self::Value> {
+        Ok(PyList::new(self.0, items).map_err(|_| Halt::Unsure)?.into_any())
+    }
+
+    fn map(&self, entries: Vec<(Self::Value, Self::Value)>) -> Sure<Self::Value> {
+        let map = PyDict::new(self.0);
+        for (key, value) in entries {
+            map.set_item(key, value).map_err(|_| Halt::Unsure)?;
+        }
+        Ok(map.into_any())
+    }
+
+    fn record(&self, fields: Vec<Option<Self::Value>>) -> Sure<Self::Value> {
+        Ok(PyTuple::new(self.0, fields).map_err(|_| Halt::Unsure)?.into_any())
+    }
+}

@@ -1,0 +1,372 @@
+//! The bytes of a result struct to JSON: what a reply becomes.
+
+use std::io::Write;
+
+use crate::distinct::Distinct;
+use crate::json;
+use crate::thrift::{Bytes, DEPTH, Halt, Sure, kind, least};
+use crate::types::{Indices, Lookup, Type};
+use crate::values::{Host, Nobody};
+
+/// A field of a struct that is read from Thrift and written as JSON.
+#[derive(Debug)]
+pub struct ReplyField {
+    /// The field's id.
+    pub id: i16,
+    /// The field's key in JSON, with quotes and colon; none: JSON does not show it.
+    pub key: Option<Box<[u8]>>,
+    /// The field's type.
+    pub declared: Type,
+    /// Whether its `i64`s are text.
+    pub as_text: bool,
+    /// Whether a struct without it is wrong.
+    pub required: bool,
+    /// The JSON that stands for it where it is absent.
+    pub default: Option<Box<[u8]>>,
+    /// Its place among the values that are handed out beside the JSON.
+    pub pick: Option<usize>,
+}
+
+/// A struct that is read from Thrift and written as JSON.
+#[derive(Debug)]
+pub struct ReplyStruct {
+    fields: Vec<ReplyField>,
+    by_id: Lookup<i16>,
+    // Whether something has to be done about absent fields.
+    watched: bool,
+    picks: usize,
+}
+
+impl ReplyStruct {
+    /// The struct with these fields.
+    pub fn new(fields: Vec<ReplyField>) -> Self {
+        ReplyStruct {
+            by_id: Lookup::new(fields.iter().map(|field| Some(field.id)).collect()),
+            watched: fields.iter().any(|field| field.required || field.default.is_some()),
+            picks: fields.iter().filter_map(|field| field.pick).max().map_or(0, |most| most + 1),
+            fields,
+        }
+    }
+
+    /// The greatest index of a struct that a field names.
+    pub fn greatest_struct(&self) -> Option<usize> {
+        self.fields.iter().filter_map(|field| field.declared.greatest_struct()).max()
+    }
+}
+
+/// One of the fields that a method's result may have: its success, or an exception.
+#[derive(Debug)]
+pub struct Case {
+    /// The field's id.
+    pub id: i16,
+    /// The field's type.
+    pub declared: Type,
+}
+
+/// What a reply says.
+#[derive(Debug)]
+pub struct Answer<V> {
+    /// Which of the cases it is; none: the result is empty, as that of a void method is.
+    pub case: Option<usize>,
+    /// The value's JSON.
+    pub body: Vec<u8>,
+    /// The values that are handed out beside it.
+    pub picked: Vec<Option<V>>,
+}
+
+/// Reads a result struct in which one case may be there, or none.
+pub fn answer<H: Host>(
+    structs: &[ReplyStruct],
+    cases: &[Case],
+    payload: &[u8],
+    limit: usize,
+    host: &H,
+) -> Sure<Answer<H::Value>> {
+    let mut body = Vec::with_capacity(2 * payload.len().min(limit) + 64);
+    let mut writer = Writer { structs, bytes: Bytes::new(payload), out: &mut body, limit };
+    let (mut found, mut picked) = (None, Vec::new());
+    loop {
+        let field = writer.bytes.byte()?;
+        if field == kind::STOP {
+            return Ok(Answer { case: found, body, picked });
+        }
+        let id = writer.bytes.i16()?;
+        match cases.iter().position(|case| case.id == id) {
+            Some(at) => {
+                if cases[at].declared.kind() != field || found.is_some() {
+                    return Err(Halt::Unsure);
+                }
+                found = Some(at);
+                writer.outermost(&cases[at], host, &mut picked)?;
+            }
+            None => writer.bytes.skip(field, DEPTH - 1)?,
+        }
+    }
+}
+
+struct Writer<'a> {
+    structs: &'a [ReplyStruct],
+    bytes: Bytes<'a>,
+    out: &'a mut Vec<u8>,
+    limit: usize,
+}
+
+impl Writer<'_> {
+    fn outermost<H: Host>(&mut self, case: &Case, host: &H, picked: &mut Vec<Option<H::Value>>) -> Sure<()> {
+        match case.declared {
+            Type::Struct(index) => self.structure(index, DEPTH - 1, host, picked),
+            _ => self.value(&case.declared, false, DEPTH - 1),
+        }
+    }
+
+    fn structure<H: Host>(
+        &mut self,
+        index: usize,
+        depth: usize,
+        host: &H,
+        picked: &mut Vec<Option<H::Value>>,
+    ) -> Sure<()> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        let structs = self.structs;
+        let declared = &structs[index];
+        if H::WANTS {
+            picked.resize_with(declared.picks, || None);
+        }
+        let (mut seen, mut expected) = (Indices::default(), 0);
+        self.out.push(b'{');
+        loop {
+            let kind = self.bytes.byte()?;
+            if kind == kind::STOP {
+                break;
+            }
+            let id = self.bytes.i16()?;
+            let Some(at) = declared.by_id.find(&id, &mut expected) else {
+                self.bytes.skip(kind, depth)?;
+                continue;
+            };
+            let field = &declared.fields[at];
+            if field.declared.kind() != kind || !seen.add(at) {
+                return Err(Halt::Unsure);
+            }
+            if let (true, Some(place)) = (H::WANTS, field.pick) {
+                picked[place] = Some(pick(&field.declared, &mut self.bytes.again(), host)?);
+            }
+            self.field(field, depth)?;
+        }
+        if declared.watched {
+            self.absent(declared, &seen)?;
+        }
+        self.out.push(b'}');
+        if self.out.len() > self.limit { Err(Halt::TooLarge) } else { Ok(()) }
+    }
+
+    #[inline]
+    fn field(&mut self, field: &ReplyField, depth: usize) -> Sure<()> {
+        let before = self.out.len();
+        match &field.key {
+            Some(key) => {
+                self.key_of_field(key);
+                self.value(&field.declared, field.as_text, depth)
+            }
+            None => {
+                // It must fit its type all the same.
+                self.value(&field.declared, field.as_text, depth)?;
+                self.out.truncate(before);
+                Ok(())
+            }
+        }
+    }
+
+    // No value ends with an opening brace, so after one this is the first field.
+    #[inline]
+    fn key_of_field(&mut self, key: &[u8]) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.out.extend_from_slice(key);
+    }
+
+    fn absent(&mut self, declared: &ReplyStruct, seen: &Indices) -> Sure<()> {
+        for (at, field) in declared.fields.iter().enumerate() {
+            if seen.has(at) {
+                continue;
+            }
+            match (&field.default, &field.key) {
+                (Some(default), Some(key)) => {
+                    self.key_of_field(key);
+                    self.out.extend_from_slice(default);
+                }
+                (None, _) if field.required => return Err(Halt::Unsure),
+                _ => (),
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, declared: &Type, as_text: bool, depth: usize) -> Sure<()> {
+        match declared {
+            Type::Bool => {
+                let text: &[u8] = if self.bytes.byte()? == 1 { b"true" } else { b"false" };
+                self.out.extend_from_slice(text);
+            }
+            Type::I8 => json::integer(self.out, self.bytes.i8()?.into()),
+            Type::I16 => json::integer(self.out, self.bytes.i16()?.into()),
+            Type::I32 => json::integer(self.out, self.bytes.i32()?.into()),
+            Type::I64 if as_text => self.quoted(|out, bytes| Ok(json::integer(out, bytes.i64()?)))?,
+            Type::I64 => json::integer(self.out, self.bytes.i64()?),
+            Type::Double => {
+                let number = self.bytes.double()?;
+                if !number.is_finite() {
+                    return Err(Halt::Unsure);
+                }
+                json::double(self.out, number);
+            }
+            Type::String => json::string(self.out, text(self.bytes.string()?)?),
+            Type::Binary => json::base64(self.out, self.bytes.string()?),
+            Type::Struct(index) => self.structure(*index, depth, &Nobody, &mut Vec::new())?,
+            Type::Set(element) | Type::List(element) => self.list(element, as_text, depth)?,
+            Type::Map(key, value) => self.map(key, value, as_text, depth)?,
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, element: &Type, as_text: bool, depth: usize) -> Sure<()> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        let kind = self.bytes.byte()?;
+        let count = self.bytes.count(least(element.kind()))?;
+        if kind != element.kind() && count > 0 {
+            return Err(Halt::Unsure);
+        }
+        self.out.push(b'[');
+        for at in 0..count {
+            if at > 0 {
+                self.out.push(b',');
+            }
+            self.value(element, as_text, depth)?;
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn map(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize) -> Sure<()> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        let kinds = (self.bytes.byte()?, self.bytes.byte()?);
+        let count = self.bytes.count(least(key.kind()) + least(value.kind()))?;
+        // An empty map may name any types: some writers put zeros there.
+        if kinds != (key.kind(), value.kind()) && count > 0 {
+            return Err(Halt::Unsure);
+        }
+        if let Type::Struct(_) = key {
+            return self.pairs(key, value, as_text, depth, count);
+        }
+        let mut keys = Distinct::default();
+        self.out.push(b'{');
+        for at in 0..count {
+            if at > 0 {
+                self.out.push(b',');
+            }
+            let before = self.bytes.again();
+            self.key(key, count > 1)?;
+            keys.add(self.bytes.since(&before))?;
+            self.out.push(b':');
+            self.value(value, as_text, depth)?;
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    /// A map whose keys are structs is an array of pairs: JSON's own keys are only text.
+    fn pairs(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, count: usize) -> Sure<()> {
+        // Equal structs may look different on the wire, so of several nobody knows whether they are distinct.
+        if count > 1 {
+            return Err(Halt::Unsure);
+        }
+        self.out.push(b'[');
+        for _ in 0..count {
+            self.out.push(b'[');
+            self.value(key, false, depth)?;
+            self.out.push(b',');
+            self.value(value, as_text, depth)?;
+            self.out.push(b']');
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    /// A map's key as text; `several`: it must not look different from one that is equal.
+    fn key(&mut self, declared: &Type, several: bool) -> Sure<()> {
+        match declared {
+            Type::String | Type::Binary => json::string(self.out, text(self.bytes.string()?)?),
+            Type::Bool => {
+                let byte = self.bytes.byte()?;
+                if byte > 1 && several {
+                    return Err(Halt::Unsure);
+                }
+                let key: &[u8] = if byte == 1 { b"\"true\"" } else { b"\"false\"" };
+                self.out.extend_from_slice(key);
+            }
+            Type::Double => {
+                let number = self.bytes.double()?;
+                let is_odd = number == 0.0 && number.is_sign_negative();
+                if number.is_nan() || (is_odd && several) {
+                    return Err(Halt::Unsure);
+                }
+                self.quoted(|out, _| shortest(out, number))?;
+            }
+            _ => {
+                self.out.push(b'"');
+                self.value(declared, false, 0)?;
+                self.out.push(b'"');
+            }
+        }
+        Ok(())
+    }
+
+    fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Bytes) -> Sure<()>) -> Sure<()> {
+        self.out.push(b'"');
+        write(self.out, &mut self.bytes)?;
+        self.out.push(b'"');
+        Ok(())
+    }
+}
+
+#[inline]
+fn text(bytes: &[u8]) -> Sure<&str> {
+    std::str::from_utf8(bytes).map_err(|_| Halt::Unsure)
+}
+
+/// The fewest digits that give the double again, with no exponent.
+fn shortest(out: &mut Vec<u8>, number: f64) -> Sure<()> {
+    if number.is_infinite() {
+        out.extend_from_slice(if number > 0.0 { b"Infinity" } else { b"-Infinity" });
+        return Ok(());
+    }
+    write!(out, "{number}").map_err(|_| Halt::Unsure)
+}
+
+/// A value for the host, of a scalar type or a list or set of scalars.
+fn pick<H: Host>(declared: &Type, bytes: &mut Bytes, host: &H) -> Sure<H::Value> {
+    Ok(match declared {
+        Type::Bool => host.bool(bytes.byte()? == 1),
+        Type::I8 => host.integer(bytes.i8()?.into()),
+        Type::I16 => host.integer(bytes.i16()?.into()),
+        Type::I32 => host.integer(bytes.i32()?.into()),
+        Type::I64 => host.integer(bytes.i64()?),
+        Type::Double => host.double(bytes.double()?),
+        Type::Binary => host.octets(bytes.string()?),
+        Type::String => {
+            let string = bytes.string()?;
+            std::str::from_utf8(string).map_or_else(|_| host.octets(string), |text| host.text(text))
+        }
+        Type::Set(element) | Type::List(element) if element.is_scalar() => {
+            let kind = bytes.byte()?;
+            let count = bytes.count(least(element.kind()))?;
+            if kind != element.kind() && count > 0 {
+                return Err(Halt::Unsure);
+            }
+            let items: Sure<Vec<_>> = (0..count).map(|_| pick(element, bytes, host)).collect();
+            host.list(items?)?
+        }
+        _ => return Err(Halt::Unsure),
+    })
+}

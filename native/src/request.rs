@@ -1,0 +1,511 @@
+//! JSON to the bytes of a struct: what a request's body becomes.
+
+use data_encoding::BASE64;
+use jiter::{JiterError, Jiter, NumberInt, Peek};
+
+use crate::distinct::Distinct;
+use crate::text;
+use crate::thrift::{Halt, Sure, kind};
+use crate::types::{Indices, Lookup, Type};
+use crate::values::{Host, Nobody};
+
+// So deep may be what no field wants. Deeper JSON is for the plain codec, which has a limit of its own.
+const UNKNOWN_DEPTH: usize = 100;
+// A number of fewer digits and without an exponent is certainly no infinity.
+const FINITE_DIGITS: usize = 300;
+
+/// A field of a struct that is read from JSON and written to Thrift.
+#[derive(Debug)]
+pub struct RequestField {
+    /// The field's id.
+    pub id: i16,
+    /// The field's key in JSON; none: JSON does not have it.
+    pub key: Option<Box<str>>,
+    /// The field's type.
+    pub declared: Type,
+    /// Whether its numbers and bools may be text.
+    pub as_text: bool,
+    /// Whether a struct without it is wrong.
+    pub required: bool,
+    /// What is sent for it where it is absent, its type and id in front; empty: nothing.
+    pub absent: Box<[u8]>,
+    /// Its place among the values that are handed out beside the bytes.
+    pub pick: Option<usize>,
+}
+
+impl RequestField {
+    /// The field's type and id, as they stand in front of its value.
+    #[inline]
+    pub fn head(&self) -> [u8; 3] {
+        let [high, low] = self.id.to_be_bytes();
+        [self.declared.kind(), high, low]
+    }
+}
+
+/// A struct that is read from JSON and written to Thrift.
+#[derive(Debug)]
+pub struct RequestStruct {
+    /// Its fields, in the order of their declaration.
+    pub fields: Vec<RequestField>,
+    by_key: Lookup<Box<str>>,
+    /// Whether exactly one field must be there.
+    pub is_union: bool,
+    /// How many values it hands out.
+    pub picks: usize,
+}
+
+impl RequestStruct {
+    /// The struct with these fields.
+    pub fn new(fields: Vec<RequestField>, is_union: bool) -> Self {
+        RequestStruct {
+            by_key: Lookup::new(fields.iter().map(|field| field.key.clone()).collect()),
+            picks: fields.iter().filter_map(|field| field.pick).max().map_or(0, |most| most + 1),
+            fields,
+            is_union,
+        }
+    }
+
+    /// The greatest index of a struct that a field names.
+    pub fn greatest_struct(&self) -> Option<usize> {
+        self.fields.iter().filter_map(|field| field.declared.greatest_struct()).max()
+    }
+
+    /// Writes what is sent for the fields that are absent; unsure if one of them must be there.
+    pub fn finish(&self, out: &mut Vec<u8>, filled: &Indices) -> Sure<()> {
+        if self.is_union {
+            return if filled.count() == 1 { Ok(()) } else { Err(Halt::Unsure) };
+        }
+        for (at, field) in self.fields.iter().enumerate() {
+            if !filled.has(at) {
+                if field.required {
+                    return Err(Halt::Unsure);
+                }
+                out.extend_from_slice(&field.absent);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<JiterError> for Halt {
+    fn from(_: JiterError) -> Self {
+        Halt::Unsure
+    }
+}
+
+/// Reads one JSON text, and writes the values that it is made of.
+pub struct Reader<'a> {
+    structs: &'a [RequestStruct],
+    json: Jiter<'a>,
+    /// What has been written.
+    pub out: &'a mut Vec<u8>,
+    limit: usize,
+    // Whether every integer may be text.
+    digits: bool,
+    // Whether equal values must look equal: inside the elements of a set and the keys of a map.
+    is_compared: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads `text`, and appends to `out`, which is not to be longer than `limit`.
+    pub fn new(
+        structs: &'a [RequestStruct],
+        text: &'a [u8],
+        out: &'a mut Vec<u8>,
+        limit: usize,
+        digits: bool,
+    ) -> Sure<Self> {
+        // Once for all: jiter does not look into what is skipped.
+        std::str::from_utf8(text).map_err(|_| Halt::Unsure)?;
+        Ok(Reader { structs, json: Jiter::new(text), out, limit, digits, is_compared: false })
+    }
+
+    /// What kind of value comes.
+    pub fn peek(&mut self) -> Sure<Peek> {
+        Ok(self.json.peek()?)
+    }
+
+    /// Reads `null`.
+    pub fn null(&mut self) -> Sure<()> {
+        Ok(self.json.known_null()?)
+    }
+
+    /// Makes sure that nothing follows.
+    pub fn finish(&mut self) -> Sure<()> {
+        Ok(self.json.finish()?)
+    }
+
+    /// Reads an object, and lets `entry` read the value of each key.
+    pub fn object<T>(
+        &mut self,
+        of: &'a Lookup<T>,
+        mut entry: impl FnMut(&mut Self, Option<usize>) -> Sure<()>,
+    ) -> Sure<()>
+    where
+        T: Ord + Clone + std::borrow::Borrow<str>,
+    {
+        if self.json.peek()? != Peek::Object {
+            return Err(Halt::Unsure);
+        }
+        let mut expected = 0;
+        let mut found = self.json.known_object()?.map(|key| of.find(key, &mut expected));
+        while let Some(at) = found {
+            entry(self, at)?;
+            found = self.json.next_key()?.map(|key| of.find(key, &mut expected));
+        }
+        Ok(())
+    }
+
+    /// Reads a value of this type, and writes it.
+    pub fn value<H: Host>(&mut self, declared: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
+        let peek = self.json.peek()?;
+        Ok(match declared {
+            Type::Bool => host.bool(self.bool(peek, as_text)?),
+            Type::Double => {
+                let number = self.double(peek, as_text)?;
+                self.write_double(number)?;
+                host.double(number)
+            }
+            Type::String => {
+                let string = string(&mut self.json, peek)?;
+                let value = host.text(string);
+                write_string(self.out, string.as_bytes());
+                value
+            }
+            Type::Binary => {
+                let bytes = BASE64.decode(string(&mut self.json, peek)?.as_bytes()).map_err(|_| Halt::Unsure)?;
+                write_string(self.out, &bytes);
+                host.octets(&bytes)
+            }
+            Type::Struct(index) => self.structure(*index, depth, host)?,
+            Type::List(element) => self.list(element, as_text, depth, host)?,
+            Type::Set(element) => self.set(element, as_text, depth, host)?,
+            Type::Map(key, value) => match **key {
+                Type::Struct(_) => self.pairs(key, value, as_text, depth, host)?,
+                _ => self.map(key, value, as_text, depth, host)?,
+            },
+            _ => {
+                let number = self.integer(peek, declared, as_text)?;
+                write_integer(self.out, declared, number);
+                host.integer(number)
+            }
+        })
+    }
+
+    fn bool(&mut self, peek: Peek, as_text: bool) -> Sure<bool> {
+        let value = match peek {
+            Peek::String if as_text => match self.json.known_str()? {
+                "true" => true,
+                "false" => false,
+                _ => return Err(Halt::Unsure),
+            },
+            _ => self.json.known_bool(peek)?,
+        };
+        self.out.push(value.into());
+        Ok(value)
+    }
+
+    fn integer(&mut self, peek: Peek, declared: &Type, as_text: bool) -> Sure<i64> {
+        let (low, high) = declared.range().ok_or(Halt::Unsure)?;
+        if peek == Peek::String && (as_text || self.digits) {
+            return text::integer(self.json.known_str()?.as_bytes(), low, high);
+        }
+        match self.json.known_int(peek)? {
+            NumberInt::Int(number) if (low..=high).contains(&number) => Ok(number),
+            #[allow(unreachable_patterns, reason = "jiter knows larger ones, if another crate wants them")]
+            _ => Err(Halt::Unsure),
+        }
+    }
+
+    fn double(&mut self, peek: Peek, as_text: bool) -> Sure<f64> {
+        if peek == Peek::String && as_text {
+            return text::double(self.json.known_str()?.as_bytes());
+        }
+        let start = self.json.current_index();
+        let number = self.json.known_float(peek)?;
+        if number == 0.0 && self.json.slice_to_current(start) == b"-0" {
+            return Ok(0.0); // An integer, which has no sign of its own.
+        }
+        if number.is_finite() { Ok(number) } else { Err(Halt::Unsure) }
+    }
+
+    fn write_double(&mut self, number: f64) -> Sure<()> {
+        if self.is_compared && number == 0.0 && number.is_sign_negative() {
+            return Err(Halt::Unsure);
+        }
+        self.out.extend_from_slice(&number.to_be_bytes());
+        Ok(())
+    }
+
+    /// Reads a struct, and writes its fields and their end.
+    pub fn structure<H: Host>(&mut self, index: usize, depth: usize, host: &H) -> Sure<H::Value> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        let structs = self.structs;
+        let declared = &structs[index];
+        let mut picked = Vec::new();
+        if H::WANTS {
+            picked.resize_with(declared.picks, || None);
+        }
+        let (mut seen, mut filled) = (Indices::default(), Indices::default());
+        let (mut latest, mut is_ordered) = (0, true);
+        self.object(&declared.by_key, |reader, found| {
+            let Some(at) = found else {
+                return reader.skip_unknown();
+            };
+            // Of two the last would count.
+            if !seen.add(at) {
+                return Err(Halt::Unsure);
+            }
+            if reader.json.peek()? == Peek::Null {
+                return reader.null();
+            }
+            is_ordered &= at >= latest;
+            latest = at;
+            filled.add(at);
+            reader.field(&declared.fields[at], depth, host, &mut picked)
+        })?;
+        if self.is_compared && !is_ordered {
+            return Err(Halt::Unsure);
+        }
+        declared.finish(self.out, &filled)?;
+        self.out.push(kind::STOP);
+        if self.out.len() > self.limit { Err(Halt::TooLarge) } else { host.record(picked) }
+    }
+
+    /// Reads a field's value, and writes it behind the field's type and id.
+    pub fn field<H: Host>(
+        &mut self,
+        field: &RequestField,
+        depth: usize,
+        host: &H,
+        picked: &mut [Option<H::Value>],
+    ) -> Sure<()> {
+        self.out.extend_from_slice(&field.head());
+        match field.pick {
+            Some(place) if H::WANTS => {
+                picked[place] = Some(self.value(&field.declared, field.as_text, depth, host)?);
+                Ok(())
+            }
+            _ => self.value(&field.declared, field.as_text, depth, &Nobody),
+        }
+    }
+
+    fn list<H: Host>(&mut self, element: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
+        self.items(&[element.kind()], depth, host, |reader, depth, host| reader.value(element, as_text, depth, host))
+    }
+
+    fn set<H: Host>(&mut self, element: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
+        let outer = std::mem::replace(&mut self.is_compared, true);
+        let mut ends = vec![];
+        let start = self.out.len() + 5;
+        let value = self.items(&[element.kind()], depth, host, |reader, depth, host| {
+            let value = reader.value(element, as_text, depth, host)?;
+            ends.push(reader.out.len());
+            Ok(value)
+        })?;
+        self.is_compared = outer;
+        self.distinct(start, ends.iter().map(|end| (*end, *end)))?;
+        Ok(value)
+    }
+
+    /// A map whose keys are structs is an array of pairs: JSON's own keys are only text.
+    fn pairs<H: Host>(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
+        let mut ends = vec![];
+        let start = self.out.len() + 6;
+        let mut entries = vec![];
+        self.items(&[key.kind(), value.kind()], depth, &Nobody, |reader, depth, _| {
+            if reader.json.peek()? != Peek::Array || reader.json.known_array()?.is_none() {
+                return Err(Halt::Unsure);
+            }
+            let outer = std::mem::replace(&mut reader.is_compared, true);
+            let made = reader.value(key, false, depth, host)?;
+            reader.is_compared = outer;
+            let end = reader.out.len();
+            if reader.json.array_step()?.is_none() {
+                return Err(Halt::Unsure);
+            }
+            entries.push((made, reader.value(value, as_text, depth, host)?));
+            ends.push((end, reader.out.len()));
+            if reader.json.array_step()?.is_some() { Err(Halt::Unsure) } else { Ok(()) }
+        })?;
+        self.distinct(start, ends.into_iter())?;
+        host.map(entries)
+    }
+
+    fn map<H: Host>(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        if self.json.peek()? != Peek::Object {
+            return Err(Halt::Unsure);
+        }
+        self.out.extend_from_slice(&[key.kind(), value.kind(), 0, 0, 0, 0]);
+        let start = self.out.len();
+        let (mut ends, mut entries) = (vec![], vec![]);
+        let mut name = self.json.known_object()?;
+        while let Some(found) = name {
+            let made = write_key(self.out, key, found, host)?;
+            let end = self.out.len();
+            entries.push((made, self.value(value, as_text, depth, host)?));
+            ends.push((end, self.out.len()));
+            name = self.json.next_key()?;
+        }
+        // Equal maps may have their entries in any order.
+        if self.is_compared && ends.len() > 1 {
+            return Err(Halt::Unsure);
+        }
+        self.count(start, ends.len())?;
+        self.distinct(start, ends.into_iter())?;
+        host.map(entries)
+    }
+
+    /// Reads an array, writes the kinds of its items and their number, and lets `item` read and write each.
+    fn items<H: Host, V>(
+        &mut self,
+        kinds: &[u8],
+        depth: usize,
+        host: &H,
+        mut item: impl FnMut(&mut Self, usize, &H) -> Sure<V>,
+    ) -> Sure<H::Value>
+    where
+        Vec<V>: Into<Vec<H::Value>>,
+    {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        if self.json.peek()? != Peek::Array {
+            return Err(Halt::Unsure);
+        }
+        self.out.extend_from_slice(kinds);
+        self.out.extend_from_slice(&[0; 4]);
+        let start = self.out.len();
+        let mut values = vec![];
+        let mut next = self.json.known_array()?;
+        while next.is_some() {
+            values.push(item(self, depth, host)?);
+            next = self.json.array_step()?;
+        }
+        self.count(start, values.len())?;
+        host.list(values.into())
+    }
+
+    /// Puts the number of items in front of them.
+    fn count(&mut self, start: usize, count: usize) -> Sure<()> {
+        let count = i32::try_from(count).map_err(|_| Halt::Unsure)?;
+        self.out[start - 4..start].copy_from_slice(&count.to_be_bytes());
+        Ok(())
+    }
+
+    /// Makes sure that what has been written from `start` on is different each time, by the end of each and of what
+    /// follows it.
+    fn distinct(&self, mut start: usize, ends: impl ExactSizeIterator<Item = (usize, usize)>) -> Sure<()> {
+        if ends.len() > 1 {
+            let mut distinct = Distinct::default();
+            for (end, next) in ends {
+                distinct.add(&self.out[start..end])?;
+                start = next;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a value that nobody wants; it must be JSON all the same, with no number that no double can hold.
+    pub fn skip_unknown(&mut self) -> Sure<()> {
+        self.skip(UNKNOWN_DEPTH)
+    }
+
+    fn skip(&mut self, depth: usize) -> Sure<()> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        let peek = self.json.peek()?;
+        match peek {
+            Peek::Null => self.json.known_null()?,
+            Peek::True | Peek::False => drop(self.json.known_bool(peek)?),
+            Peek::String => drop(self.json.known_str()?),
+            Peek::Array => {
+                let mut next = self.json.known_array()?;
+                while next.is_some() {
+                    self.skip(depth)?;
+                    next = self.json.array_step()?;
+                }
+            }
+            Peek::Object => {
+                let mut is_there = self.json.known_object()?.is_some();
+                while is_there {
+                    self.skip(depth)?;
+                    is_there = self.json.next_key()?.is_some();
+                }
+            }
+            _ => {
+                let number = self.json.known_number_bytes(peek)?;
+                if number.len() > FINITE_DIGITS || number.iter().any(|byte| matches!(byte, b'e' | b'E')) {
+                    finite(number)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn string<'j>(json: &'j mut Jiter, peek: Peek) -> Sure<&'j str> {
+    if peek == Peek::String { Ok(json.known_str()?) } else { Err(Halt::Unsure) }
+}
+
+/// Unsure if the number is too large for a double.
+fn finite(number: &[u8]) -> Sure<()> {
+    let number: Option<f64> = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok());
+    if number.is_some_and(f64::is_finite) { Ok(()) } else { Err(Halt::Unsure) }
+}
+
+/// Writes a string or binary.
+#[inline]
+pub fn write_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    // No input is as long as a length may be.
+    out.extend_from_slice(&(bytes.len() as u32).to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+/// Writes an integer that is in the range of its type.
+#[inline]
+pub fn write_integer(out: &mut Vec<u8>, declared: &Type, number: i64) {
+    let bytes = number.to_be_bytes();
+    let width = match declared {
+        Type::I8 => 1,
+        Type::I16 => 2,
+        Type::I32 => 4,
+        _ => 8,
+    };
+    out.extend_from_slice(&bytes[8 - width..]);
+}
+
+/// Writes the key of a map from the text that every key in JSON is.
+fn write_key<H: Host>(out: &mut Vec<u8>, declared: &Type, key: &str, host: &H) -> Sure<H::Value> {
+    Ok(match declared {
+        Type::String => {
+            write_string(out, key.as_bytes());
+            host.text(key)
+        }
+        Type::Binary => {
+            write_string(out, key.as_bytes());
+            host.octets(key.as_bytes())
+        }
+        Type::Bool => {
+            let value = match key {
+                "true" => true,
+                "false" => false,
+                _ => return Err(Halt::Unsure),
+            };
+            out.push(value.into());
+            host.bool(value)
+        }
+        Type::Double => {
+            let number = text::double(key.as_bytes())?;
+            if number == 0.0 && number.is_sign_negative() {
+                return Err(Halt::Unsure); // It would have to be the same key as 0.
+            }
+            out.extend_from_slice(&number.to_be_bytes());
+            host.double(number)
+        }
+        _ => {
+            let (low, high) = declared.range().ok_or(Halt::Unsure)?;
+            let number = text::integer(key.as_bytes(), low, high)?;
+            write_integer(out, declared, number);
+            host.integer(number)
+        }
+    })
+}
