@@ -20,6 +20,7 @@ from typing import Any
 from attrs import evolve, fields, frozen
 
 from .core.balancing import balancers
+from .core.codec.native import AUTO, CODECS
 from .core.framing import framings
 from .core.gate import POLICIES
 from .core.policy import MODES, PROTOCOLS, REASONS
@@ -120,6 +121,12 @@ class MappingSettings:
     cache: str = setting("", text, "a file that keeps what was pushed, for a start while etcd is away")
     skew: str = setting(
         "show", one_of("show", "prefer"), "instances whose IDL breaks with ours: `show` them, or `prefer` all others"
+    )
+    codec: str = setting(
+        AUTO, one_of(*CODECS), "what turns JSON into Thrift and back: `native`, `plain`, or `auto`: `native` if it was built"
+    )
+    max_output: int = setting(
+        64 << 20, size(1 << 20, 1 << 30), "what is made of a request or of a reply may have so many bytes at most"
     )
 
 

@@ -27,6 +27,7 @@ from .core.annotations import Failure as FailedRule
 from .core.annotations import Surroundings
 from .core.baggage import Baggage, compile_baggage
 from .core.balancing import balancers
+from .core.codec import native
 from .core.dialect import Dialect, dialect_of
 from .core.enforcement import ObservedRules
 from .core.errors import GatewayError
@@ -243,7 +244,11 @@ class GatewayService(Service):
 
     def _live_mapping(self) -> LiveMapping:
         settings = self._settings.mapping
-        compiling = MappingSettings(settings.legacy_annotations, settings.business_status, self._policies)
+        if settings.codec == native.NATIVE and not native.IS_BUILT:
+            raise ConfigError("mapping.codec: the native codec was not built with this installation")
+        compiling = MappingSettings(
+            settings.legacy_annotations, settings.business_status, self._policies, settings.codec, settings.max_output
+        )
         folder = FolderSource(
             self._reactor,
             settings.idl,
@@ -506,6 +511,7 @@ class GatewayService(Service):
             "mapping": {
                 "services": len(self._live.loaded.mapping.services),
                 **{name: mapping[name] for name in ("digest", "errors", "kept", "trouble")},
+                "codec": native.chosen(self._settings.mapping.codec),
             },
             "discovery": {"ready": self._discovery_ready()},
         }
@@ -540,6 +546,7 @@ class GatewayService(Service):
                     "path": route.path,
                     "service": route.plan.service,
                     "method": route.plan.method.name,
+                    "codec": route.plan.codecs.page,
                 }
                 for route in self._live.loaded.mapping.routes
             ],

@@ -12,6 +12,7 @@ from txgateway import __version__
 from txgateway.cli import main
 from txgateway.cli.routes import places_of
 from txgateway.core import annotations as annotations_of_fields
+from txgateway.core.codec.native import AUTO, chosen
 from txgateway.core.descriptor import TypeName
 from txgateway.core.linker import load
 
@@ -169,9 +170,10 @@ def test_colours_are_for_terminals(tmp_path: Path) -> None:
 def test_routes_say_where_each_field_is_looked_for(tmp_path: Path) -> None:
     write(tmp_path, book=BOOK)
     result = run("routes", tmp_path)
+    codec = chosen(AUTO)
     assert [line.split() for line in result.output.splitlines()] == [
-        ["Verb", "Path", "Service", "Method", "Fields"],
-        ["GET", "/find/:num", "book", "Books.find", "num:", "query", "num,", "body", "num"],
+        ["Verb", "Path", "Service", "Method", "Codec", "Fields"],
+        ["GET", "/find/:num", "book", "Books.find", codec, "num:", "query", "num,", "body", "num"],
         ["text:", "body", "text,", "query", "text"],
     ]
     assert json.loads(run("routes", "--format", "json", tmp_path).output) == [
@@ -180,6 +182,7 @@ def test_routes_say_where_each_field_is_looked_for(tmp_path: Path) -> None:
             "path": "/find/:num",
             "service": "book",
             "method": "Books.find",
+            "codec": {"request": codec, "reply": codec},
             "fields": {"num": ["query num", "body num"], "text": ["body text", "query text"]},
         }
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -56,7 +57,7 @@ def _finder(include_dirs: Sequence[str], legacy: bool) -> StructNamed:
     return struct
 
 
-Row = dict[str, str | dict[str, list[str]]]
+Row = dict[str, Any]
 
 
 def _row(route: Route, struct: StructNamed) -> Row:
@@ -66,6 +67,7 @@ def _row(route: Route, struct: StructNamed) -> Row:
         "path": route.path,
         "service": route.plan.service,
         "method": f"{route.plan.idl_service}.{method.name}",
+        "codec": route.plan.codecs.page,
         "fields": {field.name: places_of(field) for field in _request_fields(method, struct)},
     }
 
@@ -92,11 +94,10 @@ def _place(source: Source) -> str:
 
 
 def _print(rows: list[Row]) -> None:
-    table = Table("Verb", "Path", "Service", "Method", "Fields", box=None, pad_edge=False, header_style="bold")
+    table = Table("Verb", "Path", "Service", "Method", "Codec", "Fields", box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        fields = row["fields"]
-        assert isinstance(fields, dict)
-        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in fields.items())
-        table.add_row(*(escape(str(row[key])) for key in ("verb", "path", "service", "method")), escape(lines))
+        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in row["fields"].items())
+        codec = ", ".join(dict.fromkeys(row["codec"].values()))
+        table.add_row(*(escape(row[key]) for key in ("verb", "path", "service", "method")), codec, escape(lines))
     # Only a terminal has an edge to break lines at.
     Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)

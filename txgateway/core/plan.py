@@ -34,6 +34,18 @@ NO_POLICIES = Policies()
 
 
 @frozen
+class Codecs:
+    """The names of the codecs that a method's requests and replies go through."""
+
+    request: str = native.PLAIN
+    reply: str = native.PLAIN
+
+    @property
+    def page(self) -> dict[str, str]:
+        return {"request": self.request, "reply": self.reply}
+
+
+@frozen
 class Plan:
     """The steps from a request to a Thrift call, and from its reply to a response.
 
@@ -51,7 +63,7 @@ class Plan:
     :ivar policy: how the call is made.
     :ivar steer: adds to a call what the pick of its instance depends on; None if nothing in a request does.
     :ivar enveloped: the request came in the old form of a JSON call, and so must every answer.
-    :ivar codecs: the names of the codecs that requests and replies go through.
+    :ivar codecs: which codecs requests and replies go through.
     """
 
     service: str
@@ -67,7 +79,7 @@ class Plan:
     policy: Policy = NO_POLICY
     steer: Steer | None = None
     enveloped: bool = False
-    codecs: tuple[str, str] = (native.PLAIN, native.PLAIN)
+    codecs: Codecs = Codecs()
 
 
 @frozen
@@ -114,7 +126,7 @@ class Planner:
         self._sensitive = SensitiveFields(schema)
         self._known_checks: dict[tuple[TypeName, str], tuple[Check, ...]] = {}
         self._native: NativeSteps | None = None
-        if native.is_chosen(settings.codec):
+        if native.chosen(settings.codec) == native.NATIVE:
             answers = (self._answers, self._call_answers)
             self._native = NativeSteps(self._structs, *answers, settings.max_output, breathe)
 
@@ -198,7 +210,7 @@ class Planner:
             policy=policy,
             steer=compile_steer(self._structs, policy, method, requests),
             enveloped=is_enveloped,
-            codecs=(requests.codec, replies.codec),
+            codecs=Codecs(requests.codec, replies.codec),
         )
 
     def _validate(self, method: Method, policy: Policy, requests: RequestSteps) -> Callable[[Any], None]:

@@ -9,17 +9,12 @@ try:
 except ImportError:
     IS_BUILT = False
 
-__all__ = ["AUTO", "CODECS", "IS_BUILT", "NATIVE", "PLAIN", "Replies", "Requests", "is_chosen"]
+__all__ = ["AUTO", "CODECS", "IS_BUILT", "NATIVE", "PLAIN", "Replies", "Requests", "chosen"]
 
 # The native codec where it was built, else the plain one; or one of the two by all means.
 CODECS = AUTO, NATIVE, PLAIN = "auto", "native", "plain"
 
 
-def is_chosen(codec: str) -> bool:
-    """Whether the native codec serves under this setting.
-
-    :raises ImportError: it must, and was not built.
-    """
-    if codec == NATIVE and not IS_BUILT:
-        raise ImportError("the native codec was not built")
-    return codec != PLAIN and IS_BUILT
+def chosen(codec: str) -> str:
+    """The codec that serves under this setting; for what it does not do the native one still needs the plain one."""
+    return NATIVE if codec == NATIVE or (codec == AUTO and IS_BUILT) else PLAIN
