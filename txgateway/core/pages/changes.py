@@ -12,6 +12,7 @@ from ..errors import Severity
 from ..instances import Instance, difference
 from ..loading import Judgement, LoadedMapping
 from .served import Served
+from .words import many
 
 # As many changes are remembered, with as many lines of as many characters each.
 REMEMBERED = 500
@@ -76,16 +77,14 @@ class Changes:
         details += [f"- {_told(instance)}" for instance in step.removed]
         details += [f"~ {_step(old[instance.address], instance)}" for instance in step.changed]
         left = len(old) + len(step.added) - len(step.removed)
-        self.note(
-            INSTANCES, f"{what}; {_many(left, 'instance')} now", service=service, details=details, is_bad=not left
-        )
+        self.note(INSTANCES, f"{what}; {many(left, 'instance')} now", service=service, details=details, is_bad=not left)
 
     def states(self, service: str, before: Mapping[str, str], now: Mapping[str, str]) -> None:
         """Instances stand otherwise: ejected, suspect, live; by address. Those that come or go are not told of."""
         changed = [address for address in now if before.get(address, now[address]) != now[address]]
         for state in dict.fromkeys(now[address] for address in changed):
             those = [address for address in changed if now[address] == state]
-            what = f"{those[0] if len(those) == 1 else f'{len(those)} instances'}: {state}"
+            what = f"{those[0] if len(those) == 1 else many(len(those), 'instance')}: {state}"
             self.note(INSTANCES, what, service=service, details=those[1:] and those, is_bad=state != "live")
 
     def mapping(self, before: LoadedMapping, loaded: LoadedMapping, why: str) -> None:
@@ -93,9 +92,9 @@ class Changes:
         old, new = before.services, loaded.services
         judged = {judgement.service: judgement for judgement in loaded.judgements}
         if not before.digest and new:
-            details = [f"{name}: {len(each.routes)} routes" for name, each in new.items()]
+            details = [f"{name}: {many(len(each.routes), 'route')}" for name, each in new.items()]
             self.note(
-                MAPPING, f"version {loaded.digest} is served ({why}): {_many(len(new), 'service')}", details=details
+                MAPPING, f"version {loaded.digest} is served ({why}): {many(len(new), 'service')}", details=details
             )
         else:
             for name in dict.fromkeys([*old, *new]):
@@ -131,7 +130,7 @@ class Changes:
         warned = {each for each in before.diagnostics if each.severity is Severity.WARNING}
         new = [each for each in loaded.diagnostics if each.severity is Severity.WARNING and each not in warned]
         if new:
-            self.note(MAPPING, _many(len(new), "new warning"), details=[str(each).splitlines()[0] for each in new])
+            self.note(MAPPING, many(len(new), "new warning"), details=[str(each).splitlines()[0] for each in new])
 
 
 def newest_of(*logs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -157,7 +156,3 @@ def _step(old: Instance, new: Instance) -> str:
     if old.network != new.network:
         parts.append(f"{old.network} to {new.network}")
     return f"{new.address} {', '.join(parts)}"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -22,10 +22,10 @@ def refusal(origin: str | None, host: str, names: Collection[str]) -> str:
     """
     if origin is None:
         return ""
-    parts = urlsplit(origin)
-    if parts.scheme not in ("http", "https") or not host or parts.netloc.lower() != host.lower():
+    scheme, _, place = origin.partition("://")
+    if scheme not in ("http", "https") or not host or place.lower() != host.lower():
         return "a page of another site asked for this"
-    name = _name(parts.netloc)
+    name = _name(place)
     if _is_address(name) or name == _LOCAL or name.endswith(f".{_LOCAL}") or name in names:
         return ""
     return f"no orders under the name {name[:80]!r}: http.admin_names lists those that are the admin port's"
