@@ -286,6 +286,15 @@ class MetricsSettings:
 
 
 @frozen
+class TracingSettings:
+    """Traces, sent to a collector; they need the extra `otel`."""
+
+    endpoint: str = setting("", text, "where they go, by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; empty: none")
+    sample: float = setting(0.1, share(), "of the requests that come without a trace begin one that is recorded")
+    service: str = setting("txgateway", text, "what they call us")
+
+
+@frozen
 class Settings:
     """All settings, by the tables of the TOML file."""
 
@@ -299,6 +308,7 @@ class Settings:
     lifecycle: LifecycleSettings = LifecycleSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
 
 
 # All that can be set.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -54,10 +54,19 @@ def call_policies(
 
 
 def sender(
-    upstream: Upstream, policy: Policy, settings: Settings, reactor: Any, told: Callable[[Breaker], None] = nobody
+    upstream: Upstream,
+    policy: Policy,
+    settings: Settings,
+    reactor: Any,
+    told: Callable[[Breaker], None] = nobody,
+    innermost: Sequence[CallPolicy] = (),
 ) -> Send:
-    """The policies of a method, around an upstream; see :func:`call_policies`."""
-    return compose(call_policies(policy, settings, reactor, Random(), told), _delivery(upstream, policy, settings))
+    """The policies of a method, around an upstream; see :func:`call_policies`.
+
+    :param innermost: stand inside of all others.
+    """
+    policies = [*call_policies(policy, settings, reactor, Random(), told), *innermost]
+    return compose(policies, _delivery(upstream, policy, settings))
 
 
 def _delivery(upstream: Upstream, policy: Policy, settings: Settings) -> Send:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import evolve
 from twisted.application.service import Service
@@ -22,7 +22,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from . import __version__
-from .config import ConfigError, DiscoverySettings, HttpSettings, LogSettings, Settings, UpstreamSettings
+from .config import ConfigError, DiscoverySettings, HttpSettings, LogSettings, Settings, TracingSettings, UpstreamSettings
 from .core.annotations import Failure as FailedRule
 from .core.annotations import Surroundings
 from .core.baggage import Baggage, compile_baggage
@@ -45,10 +45,12 @@ from .core.pages.changes import Changes
 from .core.policy import Policy
 from .core.request_id import RequestIds, check_header
 from .core.skew import Skew, Verdict
+from .core.trace_context import TRACE_HEADERS
 from .filters import Filter, compose
 from .filters.access_log import AccessLog
 from .filters.deadline import deadline
 from .filters.ledger import Ledger
+from .filters.tracing import Tracing
 from .gateway import Gateway
 from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
@@ -71,6 +73,11 @@ from .net.registry.etcd import EtcdRegistry
 from .net.registry.static import StaticRegistry
 from .net.signals import heed
 from .net.upstream import Upstream, Upstreams
+from .policies import CallPolicy
+from .policies.traced import traced
+
+if TYPE_CHECKING:
+    from .net.tracing import SpanSender
 
 log = Logger()
 
@@ -97,11 +104,13 @@ def load_extensions() -> None:
         kind.load()
 
 
-def public_filters(settings: Settings, ledger: Ledger) -> list[Filter]:
+def public_filters(settings: Settings, ledger: Ledger, tracing: Tracing | None) -> list[Filter]:
     """What stands around the gateway, outermost first."""
     return [
         # Nothing but a response may reach an HTTP server, and every outcome is to be counted and told of.
         ledger,
+        # Inside, where failures are still what they were, and the request has its id.
+        *([] if tracing is None else [tracing]),
         # Innermost, next to the waits that it bounds.
         deadline(settings.upstream.deadline),
     ]
@@ -156,8 +165,10 @@ class GatewayService(Service):
         self._live = self._live_mapping()
         self._changes = Changes(time.time)
         self._live.told = self._changes.mapping
+        self._spans = _span_sender(settings.tracing, reactor) if settings.tracing.endpoint else None
+        self._traced: list[CallPolicy] = [] if self._spans is None else [traced(Random(), self._spans)]
         self._upstreams = Upstreams(self._open_upstream)
-        self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings.upstream))
+        self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings))
         self._log_file = LogFile(reactor, settings.log.access_file) if settings.log.access_file else None
         self._access_log = _access_log(settings.log, reactor, self._log_file)
         self._counts = RequestCounts() if settings.metrics.requests else None
@@ -171,7 +182,7 @@ class GatewayService(Service):
         # Of methods, by service and name of the policy.
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._metrics = Metrics(reactor, self._collectors())
-        filters = public_filters(settings, self._ledger)
+        filters = public_filters(settings, self._ledger, self._tracing())
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
         self._limits = http_limits(settings.http)
@@ -195,6 +206,8 @@ class GatewayService(Service):
         """Raises SystemExit if it cannot listen, so that ``twistd`` ends with the reason and status 1."""
         super().startService()
         self._open_log()
+        if self._spans is not None:
+            self._spans.start()
         self._load()
         self._view.start()
         self._drawing.start()
@@ -302,6 +315,11 @@ class GatewayService(Service):
         except ValueError as error:
             raise ConfigError(f"mapping.pushed: {error}") from None
 
+    def _tracing(self) -> Tracing | None:
+        if self._spans is None:
+            return None
+        return Tracing(self._reactor.seconds, Random(), self._settings.tracing.sample, self._spans)
+
     def _open_log(self) -> None:
         if self._log_file is None:
             return
@@ -378,6 +396,8 @@ class GatewayService(Service):
         for port in self._admin_ports:
             await port.stopListening()
         await self._within(CLOSE_WITHIN, self._close_log())
+        if self._spans is not None:
+            await self._within(CLOSE_WITHIN, self._spans.stop())
         log.info("stopped with {running} requests unfinished", running=self._ledger.running)
 
     def _idle(self) -> Deferred[Any]:
@@ -402,7 +422,12 @@ class GatewayService(Service):
             lambda instance: make_pool(instance, upstream.policies),
             lambda instance: registry.distrust(service, instance),
             lambda upstream, policy: sender(
-                upstream, policy, self._settings, self._reactor, partial(self._keep_breaker, service, policy.name)
+                upstream,
+                policy,
+                self._settings,
+                self._reactor,
+                partial(self._keep_breaker, service, policy.name),
+                self._traced,
             ),
             Random(),
             governance_from(self._settings),
@@ -478,6 +503,8 @@ class GatewayService(Service):
             yield families.HTTP_REFUSED, (reason,), number
         if self._log_file is not None:
             yield families.LINES_DROPPED, (), self._log_file.dropped
+        if self._spans is not None:
+            yield families.SPANS_DROPPED, (), self._spans.dropped
 
     def _seen(self) -> Parts:
         """What the pages for people are made of."""
@@ -609,9 +636,23 @@ def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance,
     return make_pool
 
 
-def _baggage(settings: UpstreamSettings) -> Baggage:
+def _span_sender(settings: TracingSettings, reactor: Any) -> SpanSender:
+    # Only who wants traces has what they need installed.
     try:
-        return compile_baggage(settings.transient, settings.persistent, settings.backward)
+        from .net.tracing import sender as span_sender
+    except ImportError as error:
+        raise ConfigError(f"tracing.endpoint: traces need the extra otel: no {error.name}") from None
+    if not settings.endpoint.startswith(("http://", "https://")):
+        raise ConfigError(f"tracing.endpoint: expected a URL of http or https, got {settings.endpoint!r}")
+    return span_sender(reactor, settings.endpoint, settings.service, __version__)
+
+
+def _baggage(settings: Settings) -> Baggage:
+    upstream, transient = settings.upstream, settings.upstream.transient
+    if settings.tracing.endpoint:
+        transient = {**transient, **TRACE_HEADERS}
+    try:
+        return compile_baggage(transient, upstream.persistent, upstream.backward)
     except ValueError as error:
         raise ConfigError(f"upstream.transient, persistent or backward: {error}") from None
 
