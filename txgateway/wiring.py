@@ -22,7 +22,15 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from . import __version__
-from .config import ConfigError, DiscoverySettings, HttpSettings, LogSettings, Settings, TracingSettings, UpstreamSettings
+from .config import (
+    ConfigError,
+    DiscoverySettings,
+    HttpSettings,
+    LogSettings,
+    Settings,
+    TracingSettings,
+    UpstreamSettings,
+)
 from .core.annotations import Failure as FailedRule
 from .core.annotations import Surroundings
 from .core.baggage import Baggage, compile_baggage

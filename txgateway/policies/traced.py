@@ -51,7 +51,7 @@ def _end(each: Try) -> float:
 
 
 def _is_ours(each: Try, call: Call) -> bool:
-    """Beside a backup request, only an instance that certainly saw nothing of the call is sure to be told of by us alone."""
+    """Beside a backup request, others may have been tried by that; not those that saw nothing and made us go on."""
     return not call.policy.backup_after or (isinstance(each.error, GatewayError) and each.error.not_sent)
 
 
