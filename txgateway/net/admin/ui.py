@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import orjson
 from klein import Klein
@@ -132,7 +132,8 @@ class Ui:
 
     def _try(self, request: Request) -> Deferred[bytes]:
         swagger = {name: file.address for name, file in swagger_files().items()} if self._public is not None else {}
-        values = {"here": "try", "live": "", "swagger": swagger, "public": self._public_address()}
+        public = _seen_from(request, self._public_address())
+        values = {"here": "try", "live": "", "swagger": swagger, "public": public}
         return self._drawn_page(request, lambda: document("try", values))
 
     def _page(self, request: Request, subject: Subject) -> Deferred[bytes]:
@@ -328,6 +329,15 @@ def _plain(view: Callable[..., T]) -> Callable[..., T]:
 
 def _argument(request: Any, name: str) -> str:
     return str(request.args.get(name.encode(), [b""])[0].decode("utf-8", "replace"))
+
+
+def _seen_from(request: Any, address: str) -> str:
+    """An address that stands for all of a machine, as whoever asks sees it: by the name that led here."""
+    parts = urlsplit(address)
+    if parts.hostname not in ("0.0.0.0", "::"):
+        return address
+    here = request.getRequestHostname().decode("ascii", "replace")
+    return f"{parts.scheme}://{f'[{here}]' if ':' in here else here}:{parts.port}"
 
 
 def _is_object(text: str) -> bool:
