@@ -106,6 +106,10 @@ class SpanSender:
             self._timer = self._clock.callLater(SEND_AFTER, self._ring)
 
     def _send_all(self) -> Deferred[None]:
+        if self._is_failing:
+            # Each batch would have its time to fail in.
+            self.dropped += len(self._waiting)
+            self._waiting.clear()
         self._send()
         if self._sending is None:
             return succeed(None)
