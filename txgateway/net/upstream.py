@@ -295,9 +295,10 @@ class Upstream:
         self._await_interval()
 
     def _work_on(self, work: Iterator[None]) -> None:
-        """Do what balancers have left to compute, a slice in each turn of the reactor."""
+        """Do what balancers have left to compute, a slice in each turn of the reactor; this one has done enough."""
         self._work = work
-        self._do_slice(work)
+        if next(work, self) is None:
+            self.clock.callLater(0, self._do_slice, work)
 
     def _do_slice(self, work: Iterator[None]) -> None:
         until = self.clock.seconds() + SLICE
