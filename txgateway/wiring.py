@@ -64,7 +64,7 @@ from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
 from .net.admin.public import answering, by_path
 from .net.admin.ui import Ui, View, considerately
-from .net.admin.view import Gatherer, Parts
+from .net.admin.gathering import Gatherer, Parts
 from .net.etcd_client import Access, EtcdClient
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site

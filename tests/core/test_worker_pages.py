@@ -40,3 +40,64 @@ def test_calls_add_up_by_instance():
         "services": {"book": [line("a", 12) | {"in_flight": 2, "idle": 4}, line("b", 1)]},
         "registries": ["r"],
     }
+
+
+def told(second, *services, **more):
+    return {
+        "second": second,
+        "health": {"status": "ok", "in_flight": 1},
+        "ready": {"ready": True, "waiting_for": []},
+        "samples": [[second, 2, 0, 0, 4.0]],
+        "services": list(services),
+        **more,
+    }
+
+
+def book(*instances, **more):
+    lines = [dict(zip(("address", "state", "recent", "calls"), line, strict=True)) for line in instances]
+    states = {state: sum(line["state"] == state for line in lines) for state in {line["state"] for line in lines}}
+    recent = sum(line["recent"] for line in lines)
+    page = {"name": "book", "instances": lines, "states": states, "recent": recent, "weight": 4, "samples": []}
+    return {**page, **more}
+
+
+def test_what_people_read_is_of_all_workers_together():
+    one = told(7, book(("a", "live", 3, 9), ("b", "live", 1, 3), samples=[[7, 4, 0, 0, 8.0]]))
+    two = told(8, book(("a", "ejected", 2, 5), ("b", "live", 2, 4), weight=1, samples=[[7, 1, 1, 0, 2.0]]))
+    page = worker_pages.overview({1: one, 2: two})
+    assert (page["second"], page["health"]["in_flight"], page["health"]["workers"]) == (8, 2, {"1": "ok", "2": "ok"})
+    assert page["samples"] == [[7, 2, 0, 0, 4.0], [8, 2, 0, 0, 4.0]]
+    (service,) = page["services"]
+    # An instance is as badly off as the worker says that is worst off with it.
+    lines = [(line["address"], line["state"], line["recent"], line["calls"]) for line in service["instances"]]
+    assert lines == [("a", "ejected", 5, 14), ("b", "live", 3, 7)]
+    assert service["states"] == {"ejected": 1, "live": 1}
+    assert (service["recent"], service["weight"]) == (8, 1)
+    assert service["samples"] == [[7, 5, 1, 0, 10.0]]
+
+
+def test_a_worker_that_says_nothing_is_named_on_every_page():
+    page = worker_pages.overview({1: told(7, book()), 2: None})
+    assert page["health"]["workers"] == {"1": "ok", "2": "no answer"}
+    assert page["health"]["status"] == "degraded"
+    assert worker_pages.overview({1: None}) == worker_pages.service({}) == worker_pages.log({1: None}) == {}
+
+
+def test_one_service_of_all_workers():
+    def one(service):
+        return told(7, service=service, name="book")
+
+    known = worker_pages.service({1: one(None), 2: one(book(("a", "live", 1, 1)))})
+    assert known["service"]["instances"] == [{"address": "a", "state": "live", "recent": 1, "calls": 1} | SUMS]
+    assert worker_pages.service({1: one(None)})["service"] is None
+
+
+SUMS = {"in_flight": 0, "idle": 0}
+
+
+def test_the_log_is_that_of_the_worker_that_has_seen_most():
+    def log(*changes):
+        return told(7, changes=list(changes), history=[len(changes)])
+
+    page = worker_pages.log({1: log("a"), 2: log("a", "b"), 3: None})
+    assert (page["changes"], page["history"]) == (["a", "b"], [2])

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from txgateway.core.instances import Instance
-from txgateway.core.loading import Loader, Root
+from txgateway.core.loading import LoadedMapping, Loader, Root
 from txgateway.core.pages.changes import CONFIG, LINES, LONGEST, REMEMBERED, Changes, newest_of
 
 A, B = Instance("a", 1, 3), Instance("b", 1, 1)
@@ -79,7 +79,7 @@ def test_mappings_that_are_served_broken_and_mended(changes):
         changes.mapping(before, loaded, why)
         return loaded
 
-    first = load(Loader().load([]), "start")
+    first = load(LoadedMapping(), "start")
     again = load(first)
     files["s.thrift"] = IDL.format("b")
     second = load(again)
@@ -114,7 +114,7 @@ def test_warnings_are_told_once(changes):
         changes.mapping(before, loaded, "folder")
         return loaded
 
-    first = load(Loader().load([]), IDL.format("a"))
+    first = load(LoadedMapping(), IDL.format("a"))
     odd = IDL.format("a").replace("api.query", "api.qeury")
     load(load(first, odd), odd + "\n")
     warnings = [(what, details) for what, _, details in told(changes) if "warning" in what]
