@@ -563,7 +563,7 @@ class GatewayService(Service):
     def _services(self) -> dict[str, Any]:
         registry: list[Registry] = [self._static] if self._etcd is None else [self._static, self._etcd]
         return {
-            "services": {upstream.service: upstream.status() for upstream in self._upstreams},
+            "services": {upstream.service: self._lines(upstream) for upstream in self._upstreams},
             "idl": {
                 service: {instance.address: self._skew.of(service, instance).value for instance in found}
                 for service, found in self._found.items()
@@ -572,6 +572,12 @@ class GatewayService(Service):
             "observed_rules": self._observed.status(),
             "registries": [each.status() for each in registry],
         }
+
+    def _lines(self, upstream: Upstream) -> list[dict[str, Any]]:
+        """A line per instance, with the seconds that its present lease is known; None for one without."""
+        ages = self._registry_of(upstream.service).lease_ages(upstream.service)
+        ages = {address: round(age, 1) for address, age in ages.items()}
+        return [{**line, "lease_age": ages.get(line["address"])} for line in upstream.status()]
 
     def _routes(self) -> dict[str, Any]:
         return {

@@ -16,6 +16,7 @@ from txgateway.testing import free_port
 
 LIVE = {"address": "10.0.0.1:9000", "weight": 10, "tags": {"zone": "a", "lane": "[blue]"}, "state": "live"}
 LIVE |= {"calls": 7, "in_flight": 1, "idle": 2, "cost_ms": 12.34, "breaker": None, "last_error": None}
+LIVE["lease_age"] = 61.4
 EJECTED = {**LIVE, "address": "10.0.0.2:9000", "state": "ejected", "tags": {}, "cost_ms": None}
 EJECTED["last_error"] = {"what": "timed out", "seconds_ago": 3.2}
 # One that left has no more than this.
@@ -58,11 +59,25 @@ def test_a_line_for_each_instance(admin):
     assert result.exit_code == 0
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert lines == [
-        "Service Instance Weight State Calls In flight Idle Cost Last error Tags",
-        "alpha 10.0.0.1:9000 10 live 7 1 2 12.3 ms lane=[blue] zone=a",
-        "book 10.0.0.1:9000 10 live 7 1 2 12.3 ms lane=[blue] zone=a",
-        "book 10.0.0.2:9000 10 ejected 7 1 2 timed out, 3 s ago",
+        "Service Instance Weight State Lease Calls In flight Idle Cost Last error Tags",
+        "alpha 10.0.0.1:9000 10 live 61 s 7 1 2 12.3 ms lane=[blue] zone=a",
+        "book 10.0.0.1:9000 10 live 61 s 7 1 2 12.3 ms lane=[blue] zone=a",
+        "book 10.0.0.2:9000 10 ejected 61 s 7 1 2 timed out, 3 s ago",
         "book 10.0.0.3:9000 1 draining 1 1 0",
+    ]
+
+
+def test_how_etcd_is_followed(admin):
+    connected = {"prefix": "kitex/registry-etcd", "connected": True, "trouble": "", "revision": 17}
+    connected |= {"age": 3.2, "keys": 2, "reconnects": 0}
+    away = {**connected, "prefix": "", "connected": False, "trouble": "connection refused", "age": None, "keys": 0}
+    etcd = {"kind": "etcd", "endpoint": "http://e:1", "prefixes": [connected, away]}
+    etcd["elsewhere"] = {"shop": ["old", "older"]}
+    page = {"services": {"book": [LIVE]}, "registries": [{"kind": "static", "ready": True, "services": {}}, etcd]}
+    assert run("--admin", admin(page)).output.splitlines()[2:] == [
+        "http://e:1 kitex/registry-etcd: connected; revision 17, 2 keys, heard of 3 s ago, 0 reconnects",
+        "http://e:1 /: serving what is known: connection refused; revision 17, 0 keys, never heard of, 0 reconnects",
+        "shop has no instance here, but some under old, older",
     ]
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -17,7 +18,9 @@ from rich.table import Table
 MAX_PAGE = 64 * 1024 * 1024
 SECONDS = 10.0
 
-_COLUMNS = ("service", "instance", "weight", "state", "calls", "in flight", "idle", "cost", "last error", "tags")
+_COLUMNS = (
+    "service", "instance", "weight", "state", "lease", "calls", "in flight", "idle", "cost", "last error", "tags",
+)  # fmt: skip
 _COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected": "red"}
 
 
@@ -26,20 +29,23 @@ _COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected
 @click.option("--admin", default="http://127.0.0.1:8081", show_default=True, help="The gateway's admin port.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 def command(names: tuple[str, ...], admin: str, form: str) -> None:
-    """Show the instances of all services, or of those named, and how well they are.
+    """Show the instances of all services, or of those named, how well they are, and how etcd is followed.
 
     Exits with 1 if a service has no instance that is live, or is not served at all.
     """
-    services = _services(f"{admin.rstrip('/')}/services")
+    page = _page(f"{admin.rstrip('/')}/services")
+    services: dict[str, list[dict[str, Any]]] = page["services"]
     shown = {name: services.get(name, []) for name in names or sorted(services)}
     if form == "json":
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:
         _print(shown)
+        for line in _discovery(page.get("registries", ())):
+            click.echo(line)
     sys.exit(0 if all(any(line["state"] == "live" for line in lines) for lines in shown.values()) else 1)
 
 
-def _services(url: str) -> dict[str, list[dict[str, Any]]]:
+def _page(url: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:
             page = json.loads(answer.read(MAX_PAGE))
@@ -52,8 +58,7 @@ def _services(url: str) -> dict[str, list[dict[str, Any]]]:
         page = None
     if not isinstance(page, dict) or not isinstance(page.get("services"), dict):
         raise click.ClickException(f"{url} shows no services: is that an admin port?")
-    services: dict[str, list[dict[str, Any]]] = page["services"]
-    return services
+    return page
 
 
 def _print(services: dict[str, list[dict[str, Any]]]) -> None:
@@ -68,14 +73,29 @@ def _print(services: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def _cells(service: str, line: dict[str, Any]) -> list[str]:
-    cost, error = line.get("cost_ms"), line.get("last_error")
+    cost, error, lease = line.get("cost_ms"), line.get("last_error"), line.get("lease_age")
     return [
         service,
         line["address"],
         str(line["weight"]),
         line["state"],
+        "" if lease is None else f"{lease:.0f} s",
         *(str(line[count]) for count in ("calls", "in_flight", "idle")),
         "" if cost is None else f"{cost:.1f} ms",
         "" if error is None else f"{error['what']}, {error['seconds_ago']:.0f} s ago",
         " ".join(f"{name}={value}" for name, value in sorted(line["tags"].items())),
     ]
+
+
+def _discovery(registries: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A line for each prefix of etcd that is followed, and one for each service that stands elsewhere."""
+    for registry in registries:
+        for prefix in registry.get("prefixes", ()):
+            heard = "never heard of" if prefix["age"] is None else f"heard of {prefix['age']:.0f} s ago"
+            state = "connected" if prefix["connected"] else f"serving what is known: {prefix['trouble']}"
+            yield (
+                f"{registry['endpoint']} {prefix['prefix'] or '/'}: {state}; "
+                f"revision {prefix['revision']}, {prefix['keys']} keys, {heard}, {prefix['reconnects']} reconnects"
+            )
+        for service, prefixes in registry.get("elsewhere", {}).items():
+            yield f"{service} has no instance here, but some under {', '.join(prefixes)}"

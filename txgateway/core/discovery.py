@@ -249,6 +249,11 @@ class Discovery:
         held = (self._held.get(key) for key in self.of(service))
         return {each.instance.address: now - each.since for each in held if each is not None and each.instance}
 
+    @property
+    def size(self) -> int:
+        """How many keys stand there, those without an instance among them."""
+        return len(self._held)
+
     def dropped(self, limit: int) -> list[Dropped]:
         """Up to ``limit`` keys that give no instance, and why."""
         found: list[Dropped] = []

@@ -267,6 +267,7 @@ def test_the_status(etcd: MemoryEtcd, registry: EtcdRegistry) -> None:
         "ready": True,
         "endpoints": ["memory:"],
         "endpoint": "memory:",
+        "changed": 1.95,
         "prefixes": [
             {
                 "prefix": PREFIX,
@@ -275,6 +276,7 @@ def test_the_status(etcd: MemoryEtcd, registry: EtcdRegistry) -> None:
                 "revision": 4,
                 "cluster": 1,
                 "age": 2.0,
+                "keys": 3,
                 "snapshots": 1,
                 "reconnects": 0,
                 "dropped": [{"key": f"{PREFIX}/book/x:1", "why": "address '' is not host:port"}],
@@ -294,8 +296,10 @@ def test_the_status_before_anything_is_known(etcd: MemoryEtcd) -> None:
     registry = registry_of(etcd)
     registry.start()
     etcd.advance(1)
-    (prefix,) = registry.status()["prefixes"]
+    status = registry.status()
+    (prefix,) = status["prefixes"]
     assert (prefix["connected"], prefix["trouble"], prefix["age"]) == (False, "connection refused", None)
+    assert (prefix["keys"], status["changed"]) == (0, None)
 
 
 def test_a_service_under_another_prefix_is_pointed_at(etcd: MemoryEtcd, registry: EtcdRegistry) -> None:

@@ -96,6 +96,7 @@ class EtcdRegistry:
         self._was_ready = False
         self._telling: Any = None
         self._told_at = -GATHER
+        self._changed_at: float | None = None
         # Prefixes under which a service was found that has no instance under ours.
         self._elsewhere: dict[str, list[str]] = {}
         self._seeking: Deferred[None] = succeed(None)
@@ -166,6 +167,8 @@ class EtcdRegistry:
         for discovery in self._discoveries:
             changed |= discovery.changed
             discovery.changed.clear()
+        if changed:
+            self._changed_at = self._told_at
         for watch in list(self._watches):
             if watch.told is None or watch.service in changed:
                 self._tell(watch)
@@ -264,6 +267,8 @@ class EtcdRegistry:
             "endpoints": list(self._client.endpoints),
             "endpoint": self._client.endpoint,
             "prefixes": [self._prefix_status(follower) for follower in self._followers],
+            # Seconds since the instances of some service last changed.
+            "changed": None if self._changed_at is None else round(self._reactor.seconds() - self._changed_at, 3),
             "elsewhere": {service: prefixes for service, prefixes in self._elsewhere.items() if prefixes},
             "announced": [
                 {"key": registration.key.decode(), "state": registration.state} for registration in self._registrations
@@ -281,6 +286,7 @@ class EtcdRegistry:
             "cluster": discovery.cluster,
             # Seconds since etcd was last heard of.
             "age": None if alive_at is None else round(self._reactor.seconds() - alive_at, 3),
+            "keys": discovery.size,
             "snapshots": discovery.snapshots,
             "reconnects": discovery.cuts,
             "dropped": [{"key": key.key, "why": key.why} for key in discovery.dropped(DROPPED_SHOWN)],
