@@ -43,13 +43,13 @@ class Gateway:
 
     :ivar mapping: routes and plans as one immutable value; a changed IDL swaps it whole,
         and a request that has begun keeps the plan that it found.
+    :ivar baggage: which headers travel beside calls, there and back.
     """
 
     def __init__(self, mapping: Mapping, upstreams: Upstreams, baggage: Baggage = NO_BAGGAGE) -> None:
-        """:param baggage: which headers travel beside calls, there and back."""
         self.mapping = mapping
         self.upstreams = upstreams
-        self._baggage = baggage
+        self.baggage = baggage
 
     def handle(self, request: Request) -> Deferred[Response]:
         """A request by one of the IDL's routes."""
@@ -73,7 +73,7 @@ class Gateway:
         arguments = plan.bind(request, path)
         plan.validate(arguments)
         payload = plan.encode(arguments)
-        info = self._baggage.pack(request)
+        info = self.baggage.pack(request)
         call = Call(
             plan.service, plan.wire_name, payload, plan.oneway, request.deadline, plan.idl_service, info, plan.policy
         )
@@ -87,7 +87,7 @@ class Gateway:
         response = plan.render(result)
         if not reply.info:
             return response
-        return evolve(response, headers=(*response.headers, *self._baggage.unpack(reply.info)))
+        return evolve(response, headers=(*response.headers, *self.baggage.unpack(reply.info)))
 
 
 def blame(failure: Failure, plan: Plan) -> Response:

@@ -25,11 +25,17 @@ class Gate:
     """
 
     def __init__(self, policy: str = WARN, allowed: Iterable[str] = ()) -> None:
+        self._ordered: set[str] = set()
+        self.judge_by(policy, allowed)
+
+    def judge_by(self, policy: str, allowed: Iterable[str]) -> None:
+        """By these from now on; what was allowed by order stays so."""
         self._policy = policy
-        self._allowed = set(allowed)
+        self._allowed = frozenset(allowed)
 
     def allow(self, fingerprint: str) -> None:
-        self._allowed.add(fingerprint)
+        """By order."""
+        self._ordered.add(fingerprint)
 
     def judge(self, name: str, old: MappedService | None, new: MappedService | None) -> Judgement | None:
         """None if nobody is broken, or nobody is to hear of it."""
@@ -39,7 +45,7 @@ class Gate:
         if not breaking:
             return None
         fingerprint = change_fingerprint(name, old, new)
-        refused = self._policy == REFUSE and fingerprint not in self._allowed
+        refused = self._policy == REFUSE and fingerprint not in self._allowed | self._ordered
         lines = [f"breaks {_whom(change)}: {change}" for change in breaking[:SHOWN]]
         if len(breaking) > SHOWN:
             lines.append(f"and {len(breaking) - SHOWN} more")

@@ -51,17 +51,17 @@ def _reader(texts: dict[str, str]) -> Callable[[str], str]:
 class History:
     """The last versions, the newest last; only their texts are kept.
 
-    :param limit: how many.
+    :ivar limit: how many.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self.versions: list[Version] = []
 
     def add(self, version: Version) -> None:
         """A version that comes again is where it came last."""
         others = [each for each in self.versions if each.digest != version.digest]
-        self.versions = [*others, version][-self._limit :]
+        self.versions = [*others, version][-self.limit :]
 
     def find(self, digest: str) -> Version | None:
         """The version whose digest begins so, if there is exactly one."""

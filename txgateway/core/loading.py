@@ -37,6 +37,7 @@ class Compiled:
     :ivar service: None if the file declares no service and is only there for others.
     :ivar sources: the text of every file that took part, by its path.
     :ivar wire: the wire fingerprint of each of its services.
+    :ivar settings: by which it was compiled.
     :ivar digest: the same for the same texts at the same paths.
     """
 
@@ -45,6 +46,7 @@ class Compiled:
     sources: Mapping[str, str] = field(hash=False, repr=False)
     warnings: tuple[Diagnostic, ...] = ()
     wire: tuple[str, ...] = ()
+    settings: MappingSettings | None = field(default=None, eq=False, repr=False)
     digest: str = field(init=False)
 
     @digest.default
@@ -154,6 +156,7 @@ class Loader:
 
     :param breathe: called between two pieces of work, which are some milliseconds each.
     :param surroundings: the time for rules, and who is told of those that are only observed.
+    :ivar settings: what each load compiles by; what others were compiled by is compiled again.
     """
 
     def __init__(
@@ -165,7 +168,7 @@ class Loader:
     ) -> None:
         self._include_dirs = tuple(include_dirs)
         self._surroundings = surroundings
-        self._settings = settings
+        self.settings = settings
         self._breathe = breathe
         self._cache = Cache()
         self._known: dict[str, Compiled] = {}
@@ -207,7 +210,7 @@ class Loader:
             loaded = load(root.path, read, self._include_dirs, cache=self._cache)
             loading.files |= dict.fromkeys(loaded.sources)
             known = self._known.get(root.path) or loading.served_at(root.path)
-            if known is not None and known.sources == loaded.sources:
+            if known is not None and known.sources == loaded.sources and known.settings is self.settings:
                 return known
             _refuse_truncated(known, loaded)
             return self._compiled(root.path, loaded)
@@ -218,11 +221,11 @@ class Loader:
     def _compiled(self, path: str, loaded: Loaded) -> Compiled:
         schema, warnings = loaded.schema, loaded.warnings
         if not schema.services:
-            return Compiled(path, None, loaded.sources, warnings)
-        surroundings = evolve(self._surroundings, lines=lines_of(loaded.sources))
-        service = compile_service(registry_name(schema), schema, self._settings, surroundings, self._breathe)
+            return Compiled(path, None, loaded.sources, warnings, settings=self.settings)
+        settings, surroundings = self.settings, evolve(self._surroundings, lines=lines_of(loaded.sources))
+        service = compile_service(registry_name(schema), schema, settings, surroundings, self._breathe)
         wire = tuple(wire_fingerprint(schema, each) for each in schema.services)
-        return Compiled(path, service, loaded.sources, warnings + service.warnings, wire)
+        return Compiled(path, service, loaded.sources, warnings + service.warnings, wire, settings)
 
 
 def _refuse_truncated(known: Compiled | None, loaded: Loaded) -> None:

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from txgateway.core.gate import REFUSE, Gate
 from txgateway.core.history import History
 from txgateway.core.loading import LoadedMapping, Loader, Root
+from txgateway.core.mapping import MappingSettings
 from txgateway.net.mapping.background import Heap
 from txgateway.net.mapping.live import LiveMapping, NotKept
 
@@ -213,3 +214,55 @@ def test_a_refused_change_is_served_once_it_is_allowed():
     town.background.work()
     assert town.routes() == ["/two"]
     assert [version["source"] for version in town.live.status()["history"]] == ["allowed", "start"]
+
+
+def statuses(town: Town) -> list[int]:
+    """The status of a business error as each mapping was compiled with it."""
+    return [loaded.compiled[0].settings.business_status for loaded in town.served]
+
+
+def test_other_settings_compile_the_same_files_once_more():
+    town = Town()
+    town.live.compile_by(MappingSettings(business_status=502))
+    town.background.work()
+    assert statuses(town) == [500, 502]
+    assert town.served[0].digest == town.served[1].digest
+    assert (town.live.generation, town.live.reloads["served"]) == (2, 1)
+    # The next load finds nothing to compile.
+    town.live.changed("files")
+    town.background.work()
+    assert statuses(town) == [500, 502]
+
+
+def test_other_settings_compile_the_version_that_was_gone_back_to():
+    town = Town()
+    town.write("two")
+    town.background.work()
+    town.live.rollback(town.served[0].digest)
+    town.background.work()
+    town.live.compile_by(MappingSettings(business_status=502))
+    town.background.work()
+    assert (town.routes(), statuses(town)) == (["/one"], [500, 500, 500, 502])
+    # It lasts still until the files change.
+    town.live.changed("files")
+    town.background.work()
+    assert town.routes() == ["/one"]
+    town.write("three")
+    town.background.work()
+    assert (town.routes(), statuses(town)[-1]) == (["/three"], 502)
+
+
+def test_settings_may_allow_what_was_refused():
+    town = Town(REFUSE)
+    town.write("two")
+    town.background.work()
+    (refused,) = town.live.status()["refused"]
+    town.live.judge_by(REFUSE, [refused["fingerprint"]])
+    town.background.work()
+    assert town.routes() == ["/two"]
+    town.write("three")
+    town.background.work()
+    assert town.routes() == ["/two"]
+    town.live.judge_by("warn", [])
+    town.background.work()
+    assert town.routes() == ["/three"]

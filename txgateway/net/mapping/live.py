@@ -13,12 +13,13 @@ from ...core.errors import Diagnostic
 from ...core.gate import Gate
 from ...core.history import History, Version
 from ...core.loading import Judge, LoadedMapping, Loader, Root
+from ...core.mapping import MappingSettings
 from . import Source
 from .background import Background, Heap, considerate
 
 log = Logger()
 
-START, ROLLBACK, ALLOWED = "start", "rollback", "allowed"
+START, ROLLBACK, ALLOWED, SETTINGS = "start", "rollback", "allowed", "settings"
 
 # What comes of a load: another mapping is served, the same goes on, something in the files is wrong
 # (what is not served as they have it, is kept), or they could not be read at all.
@@ -110,8 +111,7 @@ class LiveMapping:
             raise NotKept(f"no version {digest[:40]!r} is kept; there are {known}")
         if self._loading:
             raise NotKept("a load is running; try again in a second")
-        offered = self.loaded.offered
-        return self._run(lambda: self._load([lambda: version.roots], None)).addCallback(self._back, offered)
+        return self._load_version(version, ROLLBACK, self.loaded.offered)
 
     def allow(self, fingerprint: str) -> None:
         """Serve a change that was refused. Raises NotKept if none has this fingerprint."""
@@ -121,9 +121,24 @@ class LiveMapping:
         self._gate.allow(fingerprint)
         self.changed(ALLOWED)
 
-    def _back(self, loaded: LoadedMapping, offered: str) -> str:
+    def compile_by(self, settings: MappingSettings) -> None:
+        """Compile what is served once more, by other settings."""
+        self._loader.settings = settings
+        self.changed(SETTINGS)
+
+    def judge_by(self, policy: str, allowed: Sequence[str]) -> None:
+        """Judge otherwise from now on, also what was refused; see ``Gate``."""
+        self._gate.judge_by(policy, allowed)
+        self.changed(ALLOWED)
+
+    def _load_version(self, version: Version, why: str, offered: str) -> Deferred[str]:
+        """:param offered: names what the sources have meanwhile, which is not served until it changes."""
+        loading = self._run(lambda: self._load([lambda: version.roots], None))
+        return loading.addCallback(self._back, why, offered)
+
+    def _back(self, loaded: LoadedMapping, why: str, offered: str) -> str:
         self._rolled_back = None
-        self._count(self._take(loaded, ROLLBACK))
+        self._count(self._take(loaded, why))
         self._rolled_back = offered
         return loaded.digest
 
@@ -136,8 +151,12 @@ class LiveMapping:
 
     def _next(self) -> None:
         if self._wanted and not self._loading and not self._stopped:
-            why = ", ".join(self._wanted)
-            self._wanted.clear()
+            wanted, self._wanted = self._wanted, {}
+            why = ", ".join(wanted)
+            version = self.history.find(self.loaded.digest)
+            if self._rolled_back is not None and version is not None and set(wanted) == {SETTINGS}:
+                self._load_version(version, why, self._rolled_back).addErrback(self._failed)
+                return
             readers = self._readers()
             loading = self._run(lambda: self._load(readers, self._gate.judge))
             loading.addCallback(self._take, why).addErrback(self._failed).addCallback(self._count)
@@ -181,7 +200,7 @@ class LiveMapping:
         before, self.loaded = self.loaded, loaded
         self._loader.served(loaded)
         self._complain(loaded)
-        is_new = loaded.digest != before.digest
+        is_new = loaded.digest != before.digest or SETTINGS in why
         if is_new:
             self.generation += 1
             self._serve(loaded)
