@@ -141,7 +141,7 @@ class Worker(ProcessProtocol):
             self.is_ready = True
             self.ready.callback(None)
 
-    def signal(self, name: str) -> None:
+    def signal(self, name: str | int) -> None:
         try:
             self.transport.signalProcess(name)
         except Exception as error:
@@ -236,7 +236,7 @@ class Workers(Service):
         """Have each of them open its log file anew."""
         for worker in self.workers:
             if worker.is_ready:
-                worker.signal("USR1")
+                worker.signal(signal.SIGUSR1)
 
     def ask_one(self, page: str, within: float) -> Deferred[Page | None]:
         """What one of them says, of those that serve; None if it does not in time, or there is none."""
