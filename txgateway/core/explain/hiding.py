@@ -9,10 +9,11 @@ from attrs import frozen
 
 from ..annotations import marked
 from ..annotations.sensitive import SENSITIVE
-from ..descriptor import Field, Struct
+from ..descriptor import Field, Method, Schema, Struct
 from ..message import Request
 from ..places import Wanted, sources_of
 from ..sensitive import Sensitive
+from ..validation import structs_in
 from .story import HIDDEN, RouteStory
 from .words import printable, shortened
 
@@ -75,3 +76,18 @@ def shown_target(request: Request, route: RouteStory, hidden: Container[str]) ->
 def _shown_pair(pair: tuple[bytes, bytes, bytes], hidden: Container[str]) -> str:
     name, equals, value = map(printable, pair)
     return f"{name}={HIDDEN}" if unquote_plus(name) in hidden else f"{name}{equals}{value}"
+
+
+def answers_openly(schema: Schema, method: Method) -> bool:
+    """Whether all that the method answers may be shown."""
+    results = [each for each in (method.result, *(thrown.type for thrown in method.throws)) if each is not None]
+    waiting = [name for each in results for name in structs_in(each)]
+    seen = set(waiting)
+    for name in waiting:
+        for field in schema.structs[name].fields:
+            if marked(field, SENSITIVE):
+                return False
+            new = set(structs_in(field.type)) - seen
+            seen |= new
+            waiting += new
+    return True

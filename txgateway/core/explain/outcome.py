@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import orjson
+from attrs import evolve
+
 from ..errors import GatewayError
 from ..message import Response
 from ..plan import Plan
 from ..rendering import render_enveloped_failure, render_failure
 from ..routing import Answered
-from .story import SHOWN_BODY, Outcome, headers_of
+from .story import HIDDEN, SHOWN_BODY, Outcome, headers_of
 from .words import printable
+
+_PROBLEM = b"application/problem+json"
 
 
 def failed(error: GatewayError, plan: Plan | None = None) -> Outcome:
@@ -24,12 +29,16 @@ def failed(error: GatewayError, plan: Plan | None = None) -> Outcome:
 
 
 def answered(response: Response, is_shown: bool) -> Outcome:
-    """A request that ends in a response.
+    """A request that has ended.
 
-    :param is_shown: whether its body may be.
+    :param is_shown: whether the body may be, if it is the service's; what the gateway itself says always is.
     """
-    outcome = _of(response, "the service has answered", "")
-    return outcome if is_shown else Outcome(outcome.status, outcome.says, headers=outcome.headers)
+    if dict(response.headers).get(b"content-type") == _PROBLEM:
+        problem = orjson.loads(response.body)
+        kind = str(problem.get("type", "")).rpartition(":")[2]
+        return _of(response, f"{problem.get('title')}: {problem.get('detail')}", kind)
+    outcome = _of(response, "this is what came of the call", "")
+    return outcome if is_shown else evolve(outcome, body=HIDDEN)
 
 
 def undecided(plan: Plan) -> Outcome:

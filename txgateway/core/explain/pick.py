@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..balancing.consistent_hash import RingBuilder, virtual_nodes
 from ..balancing.subsets import BETWEEN_TAGS
@@ -41,12 +41,24 @@ _KEYLESS = "the call has no key, so " + _WAYS["p2c"]
 Standing = Mapping[str, Mapping[str, Any]]
 
 
-def tell_pick(call: Call, instances: Sequence[Instance], standing: Standing, governance: Governance) -> PickStory:
+@frozen
+class Seen:
+    """The instances of a service at one moment.
+
+    :ivar instances: in discovery order.
+    :ivar standing: what is known of each beside; nothing is needed.
+    :ivar hints: what may be wrong if there are none.
     """
-    :param instances: of the call's service, in discovery order.
-    :param standing: what is known of each beside; nothing is needed.
-    """
-    view = _View(call, instances, standing, governance)
+
+    instances: Sequence[Instance]
+    standing: Standing = field(factory=dict)
+    governance: Governance = field(factory=Governance)
+    hints: tuple[str, ...] = ()
+
+
+def tell_pick(call: Call, seen: Seen) -> PickStory:
+    """Whom the call goes to, of these."""
+    view, instances = _View(call, seen), seen.instances
     candidates = sorted(map(view.candidate, instances), key=lambda each: bool(each.excluded))
     shown = tuple(candidates[:MOST_INSTANCES])
     chosen = view.chosen
@@ -54,8 +66,10 @@ def tell_pick(call: Call, instances: Sequence[Instance], standing: Standing, gov
         call.policy.choice.balancer,
         "" if chosen is None else chosen.address,
         view.why(),
+        view.available,
         shown,
         len(candidates) - len(shown),
+        seen.hints,
     )
 
 
@@ -101,14 +115,14 @@ class _Members:
 class _View:
     """The instances as the balancer of a call sees them."""
 
-    def __init__(self, call: Call, instances: Sequence[Instance], standing: Standing, governance: Governance) -> None:
+    def __init__(self, call: Call, seen: Seen) -> None:
         self._call = call
         self._choice: Choice = call.policy.choice
-        self._instances = instances
-        self._standing = standing
-        self._governance = governance
-        out = {address for address, known in standing.items() if known.get("state") == _EJECTED}
-        open_ = {address for address, known in standing.items() if known.get("breaker") == _OPEN}
+        self._instances = seen.instances
+        self._standing = seen.standing
+        self._governance = seen.governance
+        out = {address for address, known in seen.standing.items() if known.get("state") == _EJECTED}
+        open_ = {address for address, known in seen.standing.items() if known.get("breaker") == _OPEN}
         self._panics = self._too_few(out)
         self._ejected: Collection[str] = () if self._panics else out
         self._open: Collection[str] = () if self._too_few(out | open_) else open_
@@ -116,6 +130,10 @@ class _View:
         self._first = self._members.tiers[0] if self._members.tiers else ()
         self._total = sum(each.weight for each in self._first)
         self.chosen = self._find_chosen()
+
+    @property
+    def available(self) -> bool:
+        return bool(self._first)
 
     def why(self) -> str:
         if not self._first:

@@ -182,7 +182,8 @@ class Candidate:
 class PickStory:
     """Which instance takes the call.
 
-    :ivar chosen: its address; empty if only chance, or the turn, will tell.
+    :ivar chosen: its address; empty if only chance, or the turn, will tell, or if there is none.
+    :ivar available: whether any may be picked.
     :ivar why: by what it is, or will be, chosen.
     :ivar hints: what may be wrong where there is no instance.
     """
@@ -190,21 +191,23 @@ class PickStory:
     balancer: str
     chosen: str
     why: str
+    available: bool
     candidates: tuple[Candidate, ...] = ()
     more: int = 0
     hints: tuple[str, ...] = ()
 
 
 @frozen
-class Tries:
-    """Where a call went that was made.
+class TryStory:
+    """One time that the call was given to an instance.
 
-    :ivar instances: the address of each instance that it was given to, in order.
-    :ivar milliseconds: from the first try to the reply or the failure.
+    :ivar milliseconds: until its reply, or its failure.
+    :ivar failure: what failed; empty if there was a reply.
     """
 
-    instances: tuple[str, ...]
+    address: str
     milliseconds: float
+    failure: str = ""
 
 
 @frozen
@@ -242,7 +245,7 @@ class Explanation:
     :ivar validate: what becomes of a request that fails its rules.
     :ivar call: None if nothing would be sent.
     :ivar pick: None where nobody knows of instances.
-    :ivar tries: None if no call was made.
+    :ivar tries: empty if no call was made.
     """
 
     verb: str
@@ -257,7 +260,7 @@ class Explanation:
     rules: tuple[RuleStory, ...] = ()
     call: CallStory | None = None
     pick: PickStory | None = None
-    tries: Tries | None = None
+    tries: tuple[TryStory, ...] = ()
     steps: tuple[Step, ...] = ()
 
 

@@ -15,6 +15,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from ..mapping.live import NotKept
+from .explaining import Explaining, declare_explaining
 from .ui import Ui, View, refused_origin
 
 Page = dict[str, Any]
@@ -37,6 +38,7 @@ class AdminPages:
     :ivar actions: what an operator may order, by its name; sent as JSON, so that no page of another site can.
     :ivar views: what the pages for people show, by name; each of its argument as text.
     :ivar metrics: gives the text that Prometheus reads.
+    :ivar explaining: explains requests.
     """
 
     health: Status
@@ -46,6 +48,7 @@ class AdminPages:
     actions: Mapping[str, Action] = field(factory=dict)
     views: Mapping[str, View] = field(factory=dict)
     metrics: Callable[[], Deferred[bytes]] = lambda: succeed(b"")
+    explaining: Explaining | None = None
 
 
 def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
@@ -87,6 +90,8 @@ def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
             .addCallback(lambda page: _json(request, lambda: page))
         )
 
+    if pages.explaining is not None:
+        declare_explaining(app, pages.explaining, names)
     if ui is None:
         return app.resource()
     ui.declare(app)

@@ -1,0 +1,176 @@
+"""Explains requests, in a thread of its own, with what only a running gateway knows of instances and live requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import orjson
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, fail
+from twisted.python.failure import Failure
+
+from ..core.errors import GatewayError
+from ..core.explain import Clocks, Served, explain, explain_ended, page_of, with_answer, with_pick
+from ..core.explain.asking import Asked, NotAsked, read_asked
+from ..core.explain.kept import Ended, Kept
+from ..core.explain.pick import Seen, hints
+from ..core.explain.tokens import HEADER, LONGEST, NONCE, USUAL, Tokens
+from ..core.message import Request, Response
+from .http import Handler
+from .registry import Registry
+from .upstream import Upstream
+
+T = TypeVar("T")
+
+Page = dict[str, Any]
+# Does work in another thread.
+Run = Callable[[Callable[[], Any]], "Deferred[Any]"]
+
+# So many are explained at once.
+MOST_AT_ONCE = 8
+# Seconds for an explanation, its call included.
+WITHIN = 30.0
+
+
+class NotExplained(Exception):
+    """There is no explanation now; the text says why."""
+
+
+@frozen
+class Parts:
+    """
+    :ivar served: gives what requests are served by now.
+    :ivar seen: gives the instances of a service as they are now; raises GatewayError if it is not served.
+    :ivar handler: what the public port would hand a request to.
+    """
+
+    served: Callable[[], Served]
+    seen: Callable[[str], Seen]
+    handler: Handler
+
+
+class Explainer:
+    """:param clock: an IReactorTime."""
+
+    def __init__(self, clock: Any, run: Run, parts: Parts, clocks: Clocks) -> None:
+        self._clock = clock
+        self._run = run
+        self._parts = parts
+        self._clocks = clocks
+        self._running = 0
+
+    def explain(self, text: str) -> Deferred[Page]:
+        """Explains what the text asks for. Raises NotAsked; fails with NotExplained."""
+        asked = read_asked(text)
+        return self._bounded(lambda: ensureDeferred(self._explain(asked)))
+
+    def explain_ended(self, all_ended: Iterable[Ended]) -> Deferred[list[Page]]:
+        """Explains live requests. Fails with NotExplained."""
+        return self._bounded(lambda: self._run(lambda: [self._live_page(each) for each in all_ended]))
+
+    def _bounded(self, begin: Callable[[], Deferred[T]]) -> Deferred[T]:
+        if self._running >= MOST_AT_ONCE:
+            return fail(NotExplained("too many explanations are under way; try again in a second"))
+        self._running += 1
+        return begin().addTimeout(WITHIN, self._clock).addErrback(_not_explained).addBoth(self._end)
+
+    def _end(self, outcome: T) -> T:
+        self._running -= 1
+        return outcome
+
+    async def _explain(self, asked: Asked) -> Page:
+        served = self._parts.served()
+        explained = await self._run(lambda: explain(asked.request, served, self._clocks))
+        if explained.call is not None:
+            seen = self._parts.seen(explained.call.service)
+            explanation = await self._run(lambda: with_pick(explained, seen))
+            explained = evolve(explained, explanation=explanation)
+        if not asked.calls:
+            return page_of(explained.explanation)
+        request, began = asked.request, self._clock.seconds()
+        response = await self._parts.handler(request)
+        return page_of(with_answer(explained, request, response, self._clock.seconds() - began))
+
+    def _live_page(self, ended: Ended) -> Page:
+        return {"id": ended.request.id, "at": ended.at, "explanation": page_of(explain_ended(ended, self._clocks))}
+
+
+class LiveRequests:
+    """Keeps the requests that bring a token until somebody asks for their explanations; an observer of the ledger.
+
+    :param now: gives seconds since 1970.
+    """
+
+    def __init__(
+        self, tokens: Tokens, explainer: Explainer, served: Callable[[], Served], now: Callable[[], float]
+    ) -> None:
+        self._tokens = tokens
+        self._explainer = explainer
+        self._served = served
+        self._now = now
+        self._kept = Kept()
+
+    def __call__(self, request: Request, response: Response, error: GatewayError | None, seconds: float) -> None:
+        for name, value in request.headers:
+            if name == HEADER:
+                self._keep(value, request, response, seconds)
+                return
+
+    def _keep(self, token: bytes, request: Request, response: Response, seconds: float) -> None:
+        now = self._now()
+        expires = self._tokens.expiry(token, now)
+        if expires:
+            self._kept.add(token, expires, Ended(request, response, seconds, self._served(), now))
+
+    def take(self, text: str) -> Deferred[Page]:
+        """The explanations of the requests that brought ``{"token": ...}``, each given once.
+
+        Raises NotAsked; fails with NotExplained.
+        """
+        token = _said(text, "token")
+        if not isinstance(token, str) or not self._tokens.expiry(token.encode("ascii", "replace"), self._now()):
+            raise NotAsked("the token has expired, or is none")
+        ended, missed = self._kept.take(token.encode("ascii"), self._now())
+        return self._explainer.explain_ended(ended).addCallback(lambda pages: {"explanations": pages, "missed": missed})
+
+
+def _not_explained(failure: Failure) -> Any:
+    """In our words, what may go wrong without anybody's fault."""
+    failure.trap(TimeoutError, GatewayError)
+    slow = failure.check(TimeoutError)
+    raise NotExplained("the explanation took too long" if slow else str(failure.value)) from None
+
+
+def issue_token(tokens: Tokens, text: str, now: float, chance: Callable[[int], bytes]) -> Page:
+    """A token that is good for ``{"seconds": ...}``. Raises NotAsked.
+
+    :param now: in seconds since 1970.
+    :param chance: gives so many bytes.
+    """
+    seconds = _said(text, "seconds", USUAL)
+    if type(seconds) is not int or not 1 <= seconds <= LONGEST:
+        raise NotAsked(f'"seconds" has to be a whole number from 1 to {LONGEST}')
+    expires = int(now) + seconds
+    return {"header": "Tgw-Explain", "token": tokens.issue(expires, chance(NONCE)), "expires": expires}
+
+
+def _said(text: str, key: str, otherwise: Any = None) -> Any:
+    try:
+        said = orjson.loads(text or "{}")
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        said = None
+    if not isinstance(said, dict):
+        raise NotAsked("the body has to be a JSON object")
+    return said.get(key, otherwise)
+
+
+def seen_of(upstream: Upstream, registries: Iterable[Registry]) -> Seen:
+    """The instances of a service as they are now."""
+    standing = {line["address"]: line for line in upstream.status() if line["state"] != "draining"}
+    told: tuple[str, ...] = ()
+    if not upstream.instances:
+        pages = [registry.status() for registry in registries]
+        known = [name for page in pages for name, instances in page["services"].items() if instances]
+        told = hints(upstream.service, known, pages)
+    return Seen(upstream.instances, standing, upstream.governance, told)
