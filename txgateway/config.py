@@ -78,6 +78,9 @@ class HttpSettings:
     admin_names: tuple[str, ...] = setting(
         (), texts, "host names, besides addresses and localhost, under which pages of the admin port may give orders"
     )
+    explain_secret: str = setting(
+        "", secret, "signs the tokens by which live requests are explained; empty: none are"
+    )
     server: str = setting("httptools", known(http_servers), "which HTTP server serves the public port")
     max_body: int = setting(4 * 1024 * 1024, size(0, 1 << 30), "the largest request body")
     max_request_line: int = setting(8192, size(64, 1 << 20), "the longest request line; beyond it 414")
