@@ -97,9 +97,10 @@ def _snapshot(page: dict[str, Any] | None) -> Snapshot | None:
 
 
 def _write(clock: Any, snapshot: Snapshot) -> Deferred[bytes]:
-    pieces: list[str] = []
-    writing = in_slices(clock, map(pieces.append, text_of(snapshot, FAMILIES)))
-    return writing.addCallback(lambda _: "".join(pieces).encode())
+    pieces: list[bytes] = []
+    # Encoded one by one: the whole text would be a slice of its own.
+    writing = in_slices(clock, (pieces.append(piece.encode()) for piece in text_of(snapshot, FAMILIES)))
+    return writing.addCallback(lambda _: b"".join(pieces))
 
 
 # The subjects
