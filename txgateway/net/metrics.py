@@ -99,7 +99,8 @@ def _snapshot(page: dict[str, Any] | None) -> Snapshot | None:
 def _write(clock: Any, snapshot: Snapshot) -> Deferred[bytes]:
     pieces: list[bytes] = []
     # Encoded one by one: the whole text would be a slice of its own.
-    writing = in_slices(clock, (pieces.append(piece.encode()) for piece in text_of(snapshot, FAMILIES)))
+    encoded = map(str.encode, text_of(snapshot, FAMILIES))
+    writing = in_slices(clock, map(pieces.append, encoded))
     return writing.addCallback(lambda _: b"".join(pieces))
 
 
