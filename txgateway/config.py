@@ -1,10 +1,10 @@
 """Settings: read from a TOML file and the command line, checked and frozen.
 
 To add a setting, write one line in its table's class below: ``name: type = setting(default, kind, meaning)``.
-The kind (see ``core.setting``) checks what a file says; ``live=True`` promises that a changed value is taken over
-while the gateway runs, which ``GatewayService.reload`` must then do; without it a change waits for the next start, and
-the log says so. The meaning is a sentence without its end, and stands in ``tgw config --example`` and, after
-``scripts/config-reference``, in ``docs/configuration.md``.
+The kind (see ``core.setting``) checks what a file says. ``live`` instead of ``setting`` promises that a changed value
+is taken over while the gateway runs, which ``GatewayService.reload`` must then do; a change of any other waits for the
+next start, and the log says so. The meaning is a sentence without its end, and stands in ``tgw config --example`` and,
+after ``scripts/config-reference``, in ``docs/configuration.md``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from .core.policy import MODES, PROTOCOLS, REASONS
 from .core.setting import (
     Kind,
     Misfit,
+    Setting,
     Table,
     flag,
     known,
+    live,
     names,
     number,
     one_of,
@@ -78,24 +80,22 @@ class HttpSettings:
     admin_names: tuple[str, ...] = setting(
         (), texts, "host names, besides addresses and localhost, under which pages of the admin port may give orders"
     )
-    explain_secret: str = setting(
-        "", secret, "signs the tokens by which live requests are explained; empty: none are"
-    )
+    explain_secret: str = setting("", secret, "signs the tokens by which live requests are explained; empty: none are")
     server: str = setting("httptools", known(http_servers), "which HTTP server serves the public port")
-    max_body: int = setting(4 * 1024 * 1024, size(0, 1 << 30), "the largest request body")
-    max_request_line: int = setting(8192, size(64, 1 << 20), "the longest request line; beyond it 414")
-    max_headers: int = setting(100, whole(1, 10_000), "headers of one request; beyond it 431")
-    max_header_bytes: int = setting(32768, size(64, 1 << 20), "all headers of a request together; beyond it 431")
-    max_pipelined: int = setting(
+    max_body: int = live(4 * 1024 * 1024, size(0, 1 << 30), "the largest request body")
+    max_request_line: int = live(8192, size(64, 1 << 20), "the longest request line; beyond it 414")
+    max_headers: int = live(100, whole(1, 10_000), "headers of one request; beyond it 431")
+    max_header_bytes: int = live(32768, size(64, 1 << 20), "all headers of a request together; beyond it 431")
+    max_pipelined: int = live(
         16, whole(1, 1024), "requests of one connection that are read before the first is answered"
     )
-    max_connections: int = setting(10_000, whole(1, 1_000_000), "open connections; one more is closed at once")
-    idle_timeout: float = setting(60.0, seconds(1, 3600), "an idle connection is closed after this")
-    header_timeout: float = setting(
+    max_connections: int = live(10_000, whole(1, 1_000_000), "open connections; one more is closed at once")
+    idle_timeout: float = live(60.0, seconds(1, 3600), "an idle connection is closed after this")
+    header_timeout: float = live(
         10.0, seconds(0.1, 3600), "from the first byte of a request to the end of its headers; then 408"
     )
-    body_timeout: float = setting(60.0, seconds(0.1, 3600), "from there to the end of the body; then 408")
-    send_timeout: float = setting(
+    body_timeout: float = live(60.0, seconds(0.1, 3600), "from there to the end of the body; then 408")
+    send_timeout: float = live(
         30.0, seconds(0.1, 3600), "a client that has taken next to nothing of its answer is cut off"
     )
     request_id: str = setting(
@@ -109,26 +109,28 @@ class MappingSettings:
 
     idl: tuple[str, ...] = setting((), texts, "folders and files of annotated Thrift IDL")
     include_dirs: tuple[str, ...] = setting((), texts, "where includes are looked for, after the including file")
-    legacy_annotations: bool = setting(False, flag, "`agw.*` and `janus.*` annotations mean what they once did")
-    business_status: int = setting(500, whole(200, 599, "an HTTP status"), "the status of a business status error")
+    legacy_annotations: bool = live(False, flag, "`agw.*` and `janus.*` annotations mean what they once did")
+    business_status: int = live(500, whole(200, 599, "an HTTP status"), "the status of a business status error")
     watch: str = setting(
         "auto", one_of(*WATCHES), "how files are followed: `inotify`, `poll`, `off`, or `auto`: what fits them"
     )
-    on_breaking: str = setting(
+    on_breaking: str = live(
         "warn", one_of(*POLICIES), "a change that breaks somebody: `serve` it, `warn` and serve, or `refuse` it"
     )
-    allow: tuple[str, ...] = setting((), texts, "fingerprints of changes that are served although they break somebody")
-    history: int = setting(10, whole(1, 1000), "versions of the mapping that can be gone back to")
+    allow: tuple[str, ...] = live((), texts, "fingerprints of changes that are served although they break somebody")
+    history: int = live(10, whole(1, 1000), "versions of the mapping that can be gone back to")
     pushed: bool = setting(False, flag, "also serve what `tgw push` stored in etcd, which goes before files")
     pushed_prefix: str = setting("tgw", text, "where it is stored, without outer slashes")
     cache: str = setting("", text, "a file that keeps what was pushed, for a start while etcd is away")
-    skew: str = setting(
+    skew: str = live(
         "show", one_of("show", "prefer"), "instances whose IDL breaks with ours: `show` them, or `prefer` all others"
     )
-    codec: str = setting(
-        AUTO, one_of(*CODECS), "what turns JSON into Thrift and back: `native`, `plain`, or `auto`: `native` if it was built"
+    codec: str = live(
+        AUTO,
+        one_of(*CODECS),
+        "what turns JSON into Thrift and back: `native`, `plain`, or `auto`: `native` if it was built",
     )
-    max_output: int = setting(
+    max_output: int = live(
         64 << 20, size(1 << 20, 1 << 30), "what is made of a request or of a reply may have so many bytes at most"
     )
 
@@ -139,7 +141,7 @@ class DiscoverySettings:
 
     etcd: tuple[str, ...] = setting((), texts, "URLs of the members of one etcd cluster")
     prefix: tuple[str, ...] = setting(("kitex/registry-etcd",), texts, "where services register, without outer slashes")
-    static: tuple[str, ...] = setting((), texts, "instances that need no etcd: NAME=HOST:PORT*WEIGHT")
+    static: tuple[str, ...] = live((), texts, "instances that need no etcd: NAME=HOST:PORT*WEIGHT")
     user: str = setting("", text, "etcd user; empty: no authentication")
     password: str = setting("", secret, "etcd password")
     ca: str = setting("", text, "file with the certificate that signed etcd's, for https")
@@ -157,67 +159,64 @@ class DiscoverySettings:
 class UpstreamSettings:
     """How services are called."""
 
-    deadline: float = setting(5.0, seconds(0.001, 3600), "from a request to its answer, all tries together")
-    connect_timeout: float = setting(0.5, seconds(0.001, 60), "for one connection to one instance")
-    balancer: str = setting("wrr", known(balancers), "how an instance is picked")
-    zone: str = setting("", text, "ours: instances whose tag `zone` is the same are preferred")
-    slow_start: float = setting(
+    deadline: float = live(5.0, seconds(0.001, 3600), "from a request to its answer, all tries together")
+    connect_timeout: float = live(0.5, seconds(0.001, 60), "for one connection to one instance")
+    balancer: str = live("wrr", known(balancers), "how an instance is picked")
+    zone: str = live("", text, "ours: instances whose tag `zone` is the same are preferred")
+    slow_start: float = live(
         0.0, seconds(0, 3600), "in which the share of a new instance grows to its whole; 0: at once"
     )
-    transport: str = setting("framed", known(framings), "how Thrift messages are framed; see wire.md")
-    protocol: str = setting("binary", one_of(*PROTOCOLS), "how Thrift's structs are spelled: `binary` or `compact`")
-    pipeline: int = setting(1, whole(1, 1024), "calls that one connection carries at a time")
-    caller: str = setting("txgateway", text, "what services are told of who calls, by TTHeader")
-    transient: Mapping[str, Any] = setting(
+    transport: str = live("framed", known(framings), "how Thrift messages are framed; see wire.md")
+    protocol: str = live("binary", one_of(*PROTOCOLS), "how Thrift's structs are spelled: `binary` or `compact`")
+    pipeline: int = live(1, whole(1, 1024), "calls that one connection carries at a time")
+    caller: str = live("txgateway", text, "what services are told of who calls, by TTHeader")
+    transient: Mapping[str, Any] = live(
         {},
         names,
         "request headers that the service hears of, each with its name there, by TTHeader",
         example='X-Request-Id = "request-id"',
     )
-    persistent: Mapping[str, Any] = setting(
-        {},
-        names,
-        "the same for those that it hands on to services of its own",
-        example='X-User = "user"',
+    persistent: Mapping[str, Any] = live(
+        {}, names, "the same for those that it hands on to services of its own", example='X-User = "user"'
     )
-    backward: Mapping[str, Any] = setting(
+    backward: Mapping[str, Any] = live(
         {},
         names,
         "what a service says beside its reply, each with the response header that it becomes",
         example='version = "X-Version"',
     )
-    max_connections: int = setting(256, whole(1, 65536), "to one instance")
-    max_queue: int = setting(1024, whole(0, 1 << 20), "that wait for a connection to one instance")
-    connection_idle: float = setting(30.0, seconds(0.1, 3600), "a connection without a call is closed after this")
-    max_frame: int = setting(16 * 1024 * 1024, size(64, 1 << 30), "the largest reply")
+    max_connections: int = live(256, whole(1, 65536), "to one instance")
+    max_queue: int = live(1024, whole(0, 1 << 20), "that wait for a connection to one instance")
+    connection_idle: float = live(30.0, seconds(0.1, 3600), "a connection without a call is closed after this")
+    max_frame: int = live(16 * 1024 * 1024, size(64, 1 << 30), "the largest reply")
 
 
 @frozen
 class PolicySettings:
     """What holds for every method, unless annotations or `methods` say otherwise."""
 
-    timeout: float = setting(0.0, seconds(0, 3600), "for one try; 0: the deadline alone")
-    retries: int = setting(0, whole(0, 5), "how often a call may be repeated")
-    repeat_lost: bool = setting(
+    timeout: float = live(0.0, seconds(0, 3600), "for one try; 0: the deadline alone")
+    retries: int = live(0, whole(0, 5), "how often a call may be repeated")
+    repeat_lost: bool = live(
         True, flag, "without retries: an idempotent call whose connection is lost is sent once more all the same"
     )
-    retry_on: tuple[str, ...] = setting(
+    retry_on: tuple[str, ...] = live(
         ("unavailable", "timeout", "closed"), some_of(*REASONS), "for what: these, and `exception`"
     )
-    backoff_min: float = setting(0.0, seconds(0, 60), "the least time before a repetition")
-    backoff_max: float = setting(0.0, seconds(0, 60), "the most, by chance")
-    retry_budget: float = setting(0.1, share(0.001), "of a method's calls in ten seconds may be repetitions")
-    validate: str = setting(
+    backoff_min: float = live(0.0, seconds(0, 60), "the least time before a repetition")
+    backoff_max: float = live(0.0, seconds(0, 60), "the most, by chance")
+    retry_budget: float = live(0.1, share(0.001), "of a method's calls in ten seconds may be repetitions")
+    validate: str = live(
         "first", one_of(*MODES), "what becomes of a request that fails its rules: `first`, `all`, `observe`"
     )
-    safe_verbs: tuple[str, ...] = setting(
+    safe_verbs: tuple[str, ...] = live(
         ("GET", "HEAD"), texts, "a method whose routes have no other verbs is idempotent"
     )
-    methods: Mapping[str, Any] = setting(
+    methods: Mapping[str, Any] = live(
         {},
         table,
         "policies of a service or of a `service.method`",
-        example='book = { balancer = "ewma", timeout = 0.5 }\n"book.queryBook" = { retries = 2, backup_after = "50ms" }',
+        example='book = { balancer = "ewma" }\n"book.queryBook" = { retries = 2, backup_after = "50ms" }',
     )
 
 
@@ -225,50 +224,48 @@ class PolicySettings:
 class HealthSettings:
     """Ejection: an instance that fails is left out for a while."""
 
-    ejection: bool = setting(True, flag, "whether instances that fail are left out for a while")
-    consecutive_failures: int = setting(
+    ejection: bool = live(True, flag, "whether instances that fail are left out for a while")
+    consecutive_failures: int = live(
         5, whole(0, 1000), "failures in a row that eject, undeclared exceptions among them; 0: off"
     )
-    consecutive_unanswered: int = setting(0, whole(0, 1000), "the same without exceptions; 0: off")
-    deviations: float = setting(
-        1.9, number(0, 10), "those go whose rate of successes is so many below the mean; 0: off"
-    )
-    failure_share: float = setting(0.0, share(), "those go of whose calls so many failed; 0: off")
-    min_instances: int = setting(5, whole(1, 1000), "fewer are not compared with each other")
-    min_calls: int = setting(100, whole(1, 1_000_000), "of an instance in an interval, likewise")
-    interval: float = setting(10.0, seconds(0.1, 3600), "after which rates are compared, and some put back")
-    ejection_time: float = setting(
+    consecutive_unanswered: int = live(0, whole(0, 1000), "the same without exceptions; 0: off")
+    deviations: float = live(1.9, number(0, 10), "those go whose rate of successes is so many below the mean; 0: off")
+    failure_share: float = live(0.0, share(), "those go of whose calls so many failed; 0: off")
+    min_instances: int = live(5, whole(1, 1000), "fewer are not compared with each other")
+    min_calls: int = live(100, whole(1, 1_000_000), "of an instance in an interval, likewise")
+    interval: float = live(10.0, seconds(0.1, 3600), "after which rates are compared, and some put back")
+    ejection_time: float = live(
         30.0, seconds(0.1, 3600), "for a first ejection; a second one lasts twice as long, and so on"
     )
-    max_ejection_time: float = setting(300.0, seconds(0.1, 86400), "at most")
-    max_ejected: float = setting(0.1, share(), "of the instances may be out at once; one always may")
-    panic: float = setting(0.5, share(), "with fewer instances usable all are used")
-    check: bool = setting(False, flag, "whether a connection to each instance is tried now and then")
-    check_methods: Mapping[str, Any] = setting(
+    max_ejection_time: float = live(300.0, seconds(0.1, 86400), "at most")
+    max_ejected: float = live(0.1, share(), "of the instances may be out at once; one always may")
+    panic: float = live(0.5, share(), "with fewer instances usable all are used")
+    check: bool = live(False, flag, "whether a connection to each instance is tried now and then")
+    check_methods: Mapping[str, Any] = live(
         {},
         table,
         "a method without arguments by the name of its service: that is called instead",
         example='book = "ping"',
     )
-    check_interval: float = setting(10.0, seconds(0.1, 3600), "from one check of an instance to the next")
-    check_timeout: float = setting(1.0, seconds(0.01, 60), "for one check; three in a row that fail eject")
+    check_interval: float = live(10.0, seconds(0.1, 3600), "from one check of an instance to the next")
+    check_timeout: float = live(1.0, seconds(0.01, 60), "for one check; three in a row that fail eject")
 
 
 @frozen
 class BreakerSettings:
     """Circuit breakers: where most calls fail, none are sent for five seconds."""
 
-    per_method: bool = setting(False, flag, "of a service's method: calls that fail or get an undeclared exception")
-    per_instance: bool = setting(False, flag, "of an instance: connects that fail")
-    error_rate: float = setting(0.5, share(0.01), "of the last ten seconds' calls that opens")
-    min_calls: int = setting(200, whole(1, 1_000_000), "in these ten seconds, or it stays closed")
+    per_method: bool = live(False, flag, "of a service's method: calls that fail or get an undeclared exception")
+    per_instance: bool = live(False, flag, "of an instance: connects that fail")
+    error_rate: float = live(0.5, share(0.01), "of the last ten seconds' calls that opens")
+    min_calls: int = live(200, whole(1, 1_000_000), "in these ten seconds, or it stays closed")
 
 
 @frozen
 class LifecycleSettings:
     """Processes, and their end."""
 
-    drain_timeout: float = setting(10.0, seconds(0, 600), "at a stop, running requests get this long to end")
+    drain_timeout: float = live(10.0, seconds(0, 600), "at a stop, running requests get this long to end")
     workers: int = setting(0, whole(0, 256), "processes that serve; 0: this one alone, without any to look after it")
 
 
@@ -276,9 +273,9 @@ class LifecycleSettings:
 class LogSettings:
     """The access log: a line for each request."""
 
-    access: str = setting("json", one_of("json", "combined", "off"), "the form of its lines")
-    access_file: str = setting("", text, "where they go, opened anew at SIGUSR1; empty: into the log of the process")
-    access_sample: float = setting(1.0, share(), "of the requests that did not fail have a line")
+    access: str = live("json", one_of("json", "combined", "off"), "the form of its lines")
+    access_file: str = live("", text, "where they go, opened anew at SIGUSR1; empty: into the log of the process")
+    access_sample: float = live(1.0, share(), "of the requests that did not fail have a line")
 
 
 @frozen
@@ -293,7 +290,7 @@ class TracingSettings:
     """Traces, sent to a collector; they need the extra `otel`."""
 
     endpoint: str = setting("", text, "where they go, by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; empty: none")
-    sample: float = setting(0.1, share(), "of the requests that come without a trace begin one that is recorded")
+    sample: float = live(0.1, share(), "of the requests that come without a trace begin one that is recorded")
     service: str = setting("txgateway", text, "what they call us")
 
 
@@ -314,8 +311,37 @@ class Settings:
     tracing: TracingSettings = TracingSettings()
 
 
+@frozen
+class Step:
+    """What a gateway that runs makes of changed settings.
+
+    :ivar settings: those that hold now.
+    :ivar taken: the full names of what has changed in them.
+    :ivar waiting: the full names of what waits for the next start.
+    """
+
+    settings: Settings
+    taken: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
 # All that can be set.
 TABLES: tuple[Table, ...] = tuple(table_of(each.name, type(each.default)) for each in fields(Settings))
+
+
+def step_to(running: Settings, wanted: Settings, is_live: Callable[[Setting], bool]) -> Step:
+    """:param is_live: whether a setting can be taken over."""
+    taken: list[str] = []
+    waiting: list[str] = []
+    tables: dict[str, Any] = {}
+    for declared in TABLES:
+        old, new = getattr(running, declared.name), getattr(wanted, declared.name)
+        changed = [each for each in declared.settings if getattr(old, each.name) != getattr(new, each.name)]
+        usable = [each for each in changed if is_live(each)]
+        taken += (each.full_name for each in usable)
+        waiting += (each.full_name for each in changed if each not in usable)
+        tables[declared.name] = evolve(old, **{each.name: getattr(new, each.name) for each in usable})
+    return Step(evolve(running, **tables), tuple(taken), tuple(waiting))
 
 
 def read_settings(toml: str, file: str) -> Settings:

@@ -92,7 +92,7 @@ def policies_from(settings: Settings) -> Policies:
         known = Policies(defaults, frozenset(policy.safe_verbs), frozenset(balancers), frozenset(framings))
         return known.checked(policy.methods)
     except PolicyError as error:
-        raise ConfigError(f"policy.methods.{error}") from None
+        raise ConfigError(*(f"policy.methods.{each}" for each in error.complaints)) from None
 
 
 def governance_from(settings: Settings) -> Governance:

@@ -21,15 +21,17 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
-from . import __version__
+from . import __version__, config
 from .config import (
     ConfigError,
     DiscoverySettings,
     HttpSettings,
     LogSettings,
     Settings,
+    Step,
     TracingSettings,
     UpstreamSettings,
+    step_to,
 )
 from .core.annotations import Failure as FailedRule
 from .core.annotations import Surroundings
@@ -49,22 +51,22 @@ from .core.log_line import FORMS
 from .core.mapping import MappedService, MappingSettings
 from .core.metrics import Sample, families
 from .core.metrics.requests import RequestCounts
-from .core.pages.changes import Changes
-from .core.policy import Policy
+from .core.pages.changes import CONFIG, Changes
+from .core.policy import Policies, Policy
 from .core.request_id import RequestIds, check_header
 from .core.skew import Skew, Verdict
 from .core.trace_context import TRACE_HEADERS
 from .filters import Filter, compose
 from .filters.access_log import AccessLog
 from .filters.deadline import deadline
-from .filters.ledger import Ledger
+from .filters.ledger import Ledger, Observer
 from .filters.tracing import Tracing
 from .gateway import Gateway
 from .governing import checks_of, governance_from, policies_from, sender
 from .net.admin import AdminPages, admin_app
+from .net.admin.gathering import Gatherer, Parts
 from .net.admin.public import answering, by_path
 from .net.admin.ui import Ui, View, considerately
-from .net.admin.gathering import Gatherer, Parts
 from .net.etcd_client import Access, EtcdClient
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
@@ -93,6 +95,13 @@ log = Logger()
 CLOSE_WITHIN = 5.0
 # After so long without a request one is not expected in the next second.
 QUIET_FOR = 60.0
+
+# What upstreams are made of, with their connections and policies: where it changes, they are made anew.
+_OF_UPSTREAMS = ("upstream.", "health.", "breaker.", "discovery.", "policy.retry_budget")
+# ... but for these, which are looked at elsewhere.
+_BESIDE_UPSTREAMS = frozenset(
+    f"upstream.{name}" for name in ("deadline", "balancer", "transient", "persistent", "backward")
+)
 
 
 def build_gateway(settings: Settings, reactor: Any, listen_on: list[Any] | None = None) -> GatewayService:
@@ -157,6 +166,7 @@ class GatewayService(Service):
         self._static = _static_registry(settings.discovery, reactor)
         self._etcd = _etcd_registry(settings.discovery, reactor)
         self._policies = policies_from(settings)
+        self._compiling = _compiling(settings.mapping, self._policies)
         self._draining = False
         self._observed = ObservedRules()
         self._background = Background(reactor)
@@ -180,25 +190,24 @@ class GatewayService(Service):
         self._log_file = LogFile(reactor, settings.log.access_file) if settings.log.access_file else None
         self._access_log = _access_log(settings.log, reactor, self._log_file)
         self._counts = RequestCounts() if settings.metrics.requests else None
-        observers = [each for each in (self._counts, self._access_log) if each is not None]
+        self._observers: list[Observer] = []
+        self._observe()
         self._id_header = _id_header(settings.http)
         # 40 bits tell the processes of one installation apart.
         ids = RequestIds(self._id_header, f"{secrets.token_hex(5)}-")
-        self._ledger = Ledger(reactor.seconds, ids.next_for, observers)
+        self._ledger = Ledger(reactor.seconds, ids.next_for, self._observers)
         # What the listener refused, by the kind of failure.
         self._refused: Counter[str] = Counter()
         # Of methods, by service and name of the policy.
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._metrics = Metrics(reactor, self._collectors())
-        filters = public_filters(settings, self._ledger, self._tracing())
-        self._route = compose(filters, self._gateway.handle)
-        self._generic = compose(filters, self._gateway.handle_generic)
+        self._compose()
         self._limits = http_limits(settings.http)
         self.public = http_servers[settings.http.server](self._handlers(), self._limits, reactor)
         self._admin_ports: list[Any] = []
         self._view = Gatherer(reactor, self._seen(), self._changes)
         self._drawing = Background(reactor, "pages")
-        self._tried = by_path(self._route, self._generic)
+        self._tried = by_path(lambda request: self._route(request), lambda request: self._generic(request))
         pages = self.pages
         self._ui = Ui(
             reactor,
@@ -265,11 +274,6 @@ class GatewayService(Service):
 
     def _live_mapping(self) -> LiveMapping:
         settings = self._settings.mapping
-        if settings.codec == native.NATIVE and not native.IS_BUILT:
-            raise ConfigError("mapping.codec: the native codec was not built with this installation")
-        compiling = MappingSettings(
-            settings.legacy_annotations, settings.business_status, self._policies, settings.codec, settings.max_output
-        )
         folder = FolderSource(
             self._reactor,
             settings.idl,
@@ -283,7 +287,7 @@ class GatewayService(Service):
             [*self._pushed_idl(), folder],
             Loader(
                 settings.include_dirs,
-                compiling,
+                self._compiling,
                 self._background.breathe,
                 Surroundings(now=time.time_ns, observed=self._rule_observed),
             ),
@@ -328,23 +332,31 @@ class GatewayService(Service):
             return None
         return Tracing(self._reactor.seconds, Random(), self._settings.tracing.sample, self._spans)
 
+    def _compose(self) -> None:
+        filters = public_filters(self._settings, self._ledger, self._tracing())
+        self._route = compose(filters, self._gateway.handle)
+        self._generic = compose(filters, self._gateway.handle_generic)
+
+    def _observe(self) -> None:
+        self._observers[:] = [each for each in (self._counts, self._access_log) if each is not None]
+
     def _open_log(self) -> None:
-        if self._log_file is None:
-            return
         try:
-            self._log_file.start()
-        except OSError as error:
-            raise SystemExit(f"tgw: log.access_file: {error.filename}: {error.strerror}") from None
-        self._end_heeding = heed(self._reactor, signal.SIGUSR1, self._log_file.reopen)
+            _start_log_file(self._log_file)
+        except ConfigError as error:
+            raise SystemExit(f"tgw: {error}") from None
+        self._end_heeding = heed(self._reactor, signal.SIGUSR1, self._reopen_log)
+
+    def _reopen_log(self) -> None:
+        if self._log_file is not None:
+            self._log_file.reopen()
 
     def _close_log(self) -> Deferred[None]:
         """Fires when every line is written."""
         if self._access_log is not None:
             self._access_log.flush()
-        if self._log_file is None:
-            return succeed(None)
         self._end_heeding()
-        return self._log_file.stop()
+        return succeed(None) if self._log_file is None else self._log_file.stop()
 
     def _is_quiet(self) -> bool:
         """Whether no request has come for a while."""
@@ -441,7 +453,7 @@ class GatewayService(Service):
             governance_from(self._settings),
             lambda upstream: checks_of(upstream, self._settings, self._reactor),
         )
-        self._found[service] = ()
+        self._found.setdefault(service, ())
         return upstream, registry.watch(service, lambda found: self._take_instances(upstream, found))
 
     def _keep_breaker(self, service: str, method: str, breaker: Breaker) -> None:
@@ -473,6 +485,68 @@ class GatewayService(Service):
             field=rule.path,
             rule=rule.rule,
         )
+
+    # Changed settings
+
+    def reread(self, read: Callable[[], Settings]) -> None:
+        """Take over what has changed in a file of settings; if something in it is wrong, the log says what.
+
+        :param read: raises ConfigError.
+        """
+        try:
+            self.reload(read())
+        except ConfigError as error:
+            tell_refused(error, self._changes)
+
+    def reload(self, wanted: Settings) -> None:
+        """Take over what can change while requests run; the rest waits for the next start, and the log says so.
+
+        Raises ConfigError if they are wrong, and leaves everything as it was.
+        """
+        step = step_to(self._settings, wanted, lambda each: each.is_live)
+        settings, policies, baggage = step.settings, policies_from(step.settings), _baggage(step.settings)
+        compiling, static = _compiling(settings.mapping, policies), _static_registry(settings.discovery, self._reactor)
+        self._log_by(settings.log)
+        before, self._settings = self._settings, settings
+        self._policies, self._gateway.baggage, self._static.services = policies, baggage, static.services
+        self._compose()
+        self.public.serve(self._handlers(), http_limits(settings.http))
+        if any(each.startswith(_OF_UPSTREAMS) for each in step.taken if each not in _BESIDE_UPSTREAMS):
+            self._renew_upstreams()
+        if settings.mapping.skew != before.mapping.skew:
+            for upstream in self._upstreams:
+                self._take_instances(upstream, self._found[upstream.service])
+        self._map_by(before.mapping, compiling)
+        tell_step(step, self._changes)
+
+    def _log_by(self, settings: LogSettings) -> None:
+        if settings == self._settings.log:
+            return
+        old, file = self._log_file, self._log_file
+        if settings.access_file != self._settings.log.access_file:
+            file = LogFile(self._reactor, settings.access_file) if settings.access_file else None
+            _start_log_file(file)
+        if self._access_log is not None:
+            self._access_log.flush()
+        self._log_file, self._access_log = file, _access_log(settings, self._reactor, file)
+        self._observe()
+        if old is not None and old is not file:
+            old.stop()
+
+    def _renew_upstreams(self) -> None:
+        """Calls that run end where they began; all others find the new upstreams."""
+        self._breakers.clear()
+        self._upstreams.serve({})
+        self._upstreams.serve({name: policies for name, (_, policies) in self._served.items()})
+
+    def _map_by(self, before: config.MappingSettings, compiling: MappingSettings) -> None:
+        settings = self._settings.mapping
+        self._live.history.limit = settings.history
+        if (settings.on_breaking, settings.allow) != (before.on_breaking, before.allow):
+            self._live.judge_by(settings.on_breaking, settings.allow)
+        if compiling != self._compiling:
+            self._compiling = compiling
+            self._live.compile_by(compiling)
 
     # What the admin port shows
 
@@ -598,6 +672,32 @@ class GatewayService(Service):
         return self._etcd is None or self._etcd.ready
 
 
+def tell_step(step: Step, changes: Changes) -> None:
+    """Say what has become of changed settings."""
+    for name in step.waiting:
+        log.warn("settings: {name} has changed, which waits for the next start", name=name)
+    if step.taken:
+        log.info("settings: {names} taken over", names=", ".join(step.taken))
+        changes.note(CONFIG, f"settings are taken over: {', '.join(step.taken)}")
+    elif not step.waiting:
+        log.info("settings: read again, and nothing has changed")
+
+
+def tell_refused(error: ConfigError, changes: Changes) -> None:
+    """Say why settings stay as they were."""
+    for complaint in error.complaints:
+        log.error("settings: all stay as they were: {complaint}", complaint=complaint)
+    changes.note(CONFIG, "changed settings are refused", details=error.complaints, is_bad=True)
+
+
+def _compiling(settings: config.MappingSettings, policies: Policies) -> MappingSettings:
+    if settings.codec == native.NATIVE and not native.IS_BUILT:
+        raise ConfigError("mapping.codec: the native codec was not built with this installation")
+    return MappingSettings(
+        settings.legacy_annotations, settings.business_status, policies, settings.codec, settings.max_output
+    )
+
+
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
 
@@ -622,6 +722,14 @@ def _id_header(settings: HttpSettings) -> bytes:
         return check_header(settings.request_id)
     except ValueError as error:
         raise ConfigError(f"http.request_id: {error}") from None
+
+
+def _start_log_file(file: LogFile | None) -> None:
+    if file is not None:
+        try:
+            file.start()
+        except OSError as error:
+            raise ConfigError(f"log.access_file: {error.filename}: {error.strerror}") from None
 
 
 def _access_log(settings: LogSettings, reactor: Any, file: LogFile | None) -> AccessLog | None:

@@ -91,8 +91,9 @@ def main() -> None:
         return formatEventAsClassicLogText(event, lambda _: "-")
 
     globalLogBeginner.beginLoggingTo([cast(ILogObserver, FileLogObserver(sys.stdout, text))], redirectStandardIO=False)
-    # Control-C reaches all processes of a terminal; the one that owns us says when to stop.
-    reactor.callWhenRunning(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    # Control-C and its end reach all processes of a terminal; the one that owns us says when to stop.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        reactor.callWhenRunning(signal.signal, number, signal.SIG_IGN)
     reactor.callWhenRunning(signal.signal, signal.SIGTERM, lambda number, frame: reactor.callFromThread(stop, reactor))
     reactor.callWhenRunning(StandardIO, Control(reactor), 0, ANSWERS)
     reactor.run()

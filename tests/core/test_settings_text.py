@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from txgateway.config import TABLES, Settings, read_settings
-from txgateway.core.setting import flag, seconds, setting, table, table_of
+from txgateway.core.setting import flag, live, seconds, setting, table, table_of
 from txgateway.core.settings_text import example, reference
 
 
@@ -17,7 +17,7 @@ class Lamp:
     """What gives light."""
 
     wires: Mapping[str, str] = setting({}, table, "where each goes", example='red = "left"')
-    dim: float = setting(2.5, seconds(0, 10), "until it is dark", live=True)
+    dim: float = live(2.5, seconds(0, 10), "until it is dark")
     lit: bool = setting(True, flag, "whether it | shines")
 
 

@@ -179,7 +179,11 @@ _MANY = ("tag",)
 
 
 class PolicyError(ValueError):
-    """A policy in the configuration is wrong; the text names it and says what it may be."""
+    """Policies in the configuration are wrong; each complaint names one and says what it may be."""
+
+    def __init__(self, *complaints: str) -> None:
+        super().__init__("\n".join(complaints))
+        self.complaints = complaints
 
 
 @frozen
@@ -231,24 +235,31 @@ class Policies:
 
     def checked(self, overrides: Mapping[str, Any]) -> Policies:
         """With these overrides as they stand in a configuration file. Raises PolicyError."""
-        return evolve(self, overrides={place: self._override(place, values) for place, values in overrides.items()})
+        complaints: list[str] = []
+        checked = {place: self._override(place, values, complaints) for place, values in overrides.items()}
+        if complaints:
+            raise PolicyError(*complaints)
+        return evolve(self, overrides=checked)
 
-    def _override(self, place: str, values: Any) -> dict[str, Any]:
-        if not isinstance(values, Mapping):
-            raise PolicyError(f"{place}: expected a table")
+    def _override(self, place: str, values: Any, complaints: list[str]) -> dict[str, Any]:
         checked: dict[str, Any] = {}
+        if not isinstance(values, Mapping):
+            complaints.append(f"{place}: expected a table")
+            return checked
         for name, value in values.items():
             if name not in POLICIES:
-                raise PolicyError(f"{place}.{name}: no such policy; there are {', '.join(POLICIES)}")
+                complaints.append(f"{place}.{name}: no such policy; there are {', '.join(POLICIES)}")
+                continue
             if name in _OF_SERVICE and "." in place:
-                raise PolicyError(f"{place}.{name}: it can be set for a whole service only")
+                complaints.append(f"{place}.{name}: it can be set for a whole service only")
+                continue
             try:
                 if name in _MANY:
                     checked[name] = [self._read(name, each) for each in _as_texts(value)]
                 else:
                     checked[name] = self._read(name, _as_text(name, value))
             except ValueError as error:
-                raise PolicyError(f"{place}.{name}: expected {error}, got {value!r}") from None
+                complaints.append(f"{place}.{name}: expected {error}, got {value!r}")
         return checked
 
     def _annotated(self, annotations: Annotations, names: Iterable[str], errors: list[Diagnostic]) -> dict[str, Any]:

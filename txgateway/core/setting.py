@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import field, fields, frozen
@@ -64,14 +65,17 @@ class Table:
     settings: tuple[Setting, ...]
 
 
-def setting(default: Any, kind: Kind, meaning: str, *, live: bool = False, example: str = "") -> Any:
+def setting(default: Any, kind: Kind, meaning: str, *, is_live: bool = False, example: str = "") -> Any:
     """Declares a setting as an attribute of its table's class.
 
-    :param live: whether a changed value is taken over while the gateway runs.
     :param example: lines of TOML that stand in a table, where the setting is one.
     """
-    metadata = {"kind": kind, "meaning": meaning, "live": live, "example": example}
+    metadata = {"kind": kind, "meaning": meaning, "live": is_live, "example": example}
     return field(default=default, metadata=metadata, repr=not kind.is_secret)
+
+
+# One that is taken over while the gateway runs.
+live = partial(setting, is_live=True)
 
 
 def table_of(name: str, declared: type[Any]) -> Table:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 
 def heed(reactor: Any, number: signal.Signals, act: Callable[[], object]) -> Callable[[], None]:
-    """Have the reactor call ``act`` at each such signal; what is returned ends that. For the main thread alone."""
+    """Have the reactor call ``act`` at each such signal; what is returned ends that.
+
+    Outside of the main thread no signal can be heeded, and nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
     before = signal.getsignal(number)
 
     def handle(number: int, frame: FrameType | None) -> None:
