@@ -20,6 +20,7 @@ from .core.pages.changes import WORKERS, Changes, newest_of
 from .net.admin import AdminPages, admin_app
 from .net.admin.public import answered, asked
 from .net.admin.ui import Ui, View, considerately
+from .net.explaining import WITHIN, of_processes
 from .net.http.klein_server import web_site
 from .net.listening import Listening, bind
 from .net.mapping.background import Background
@@ -100,6 +101,8 @@ class _Supervisor(MultiService):
             raise SystemExit(f"tgw: http.listen: not a Twisted endpoint string ({error})") from None
 
     def _pages(self, workers: Workers) -> AdminPages:
+        settings = self._known.settings
+
         def page(name: str, join: Callable[[Any], Page]) -> Callable[[], Deferred[Page]]:
             return lambda: workers.ask(name).addCallback(join)
 
@@ -124,6 +127,7 @@ class _Supervisor(MultiService):
                 "idl": view("idl", worker_pages.first),
                 "log": view("log", self._log),
             },
+            explaining=of_processes(workers, settings.http.explain_secret, settings.upstream.deadline + WITHIN),
         )
 
     def _log(self, answers: Mapping[int, Page | None]) -> Page:

@@ -41,6 +41,8 @@ from .core.codec import native
 from .core.dialect import Dialect, dialect_of
 from .core.enforcement import ObservedRules
 from .core.errors import GatewayError
+from .core.explain import Served
+from .core.explain.pick import Seen
 from .core.framing import framings
 from .core.gate import Gate
 from .core.health.breaker import Breaker
@@ -68,6 +70,7 @@ from .net.admin.gathering import Gatherer, Parts
 from .net.admin.public import answering, by_path
 from .net.admin.ui import Ui, View, considerately
 from .net.etcd_client import Access, EtcdClient
+from .net.explaining import ExplainedParts, Explanations, seen_of
 from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
 from .net.listening import Roomy
@@ -109,7 +112,7 @@ def build_gateway(settings: Settings, reactor: Any, listen_on: list[Any] | None 
 
     Raises ConfigError for a setting that names what there is not.
 
-    :param listen_on: the endpoints of the public port, where they are not those of the settings.
+    :param listen_on: the endpoints of the public port, where they are not those of the settings; there may be none.
     """
     load_extensions()
     return GatewayService(settings, reactor, listen_on)
@@ -161,7 +164,9 @@ class GatewayService(Service):
     def __init__(self, settings: Settings, reactor: Any, listen_on: list[Any] | None = None) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._listen_on = listen_on or endpoints_from("http.listen", settings.http.listen, reactor)
+        self._listen_on = (
+            endpoints_from("http.listen", settings.http.listen, reactor) if listen_on is None else listen_on
+        )
         self._admin_on = endpoints_from("http.admin", settings.http.admin, reactor)
         self._static = _static_registry(settings.discovery, reactor)
         self._etcd = _etcd_registry(settings.discovery, reactor)
@@ -190,6 +195,8 @@ class GatewayService(Service):
         self._log_file = LogFile(reactor, settings.log.access_file) if settings.log.access_file else None
         self._access_log = _access_log(settings.log, reactor, self._log_file)
         self._counts = RequestCounts() if settings.metrics.requests else None
+        looked_at = ExplainedParts(self._served_by, self._seen_of, lambda request: self._tried(request))
+        self._explanations = Explanations(reactor, looked_at, settings.http.explain_secret)
         self._observers: list[Observer] = []
         self._observe()
         self._id_header = _id_header(settings.http)
@@ -228,6 +235,7 @@ class GatewayService(Service):
         self._load()
         self._view.start()
         self._drawing.start()
+        self._explanations.start()
         if self._etcd is not None:
             self._etcd.start().addErrback(lambda failure: log.failure("discovery ended", failure))
         failures: list[Failure] = []
@@ -237,6 +245,7 @@ class GatewayService(Service):
             self._background.stop()
             self._view.stop()
             self._drawing.stop()
+            self._explanations.stop()
             raise SystemExit(f"tgw: {failures[0].getErrorMessage()}")
 
     def load_only(self) -> LoadedMapping:
@@ -338,7 +347,8 @@ class GatewayService(Service):
         self._generic = compose(filters, self._gateway.handle_generic)
 
     def _observe(self) -> None:
-        self._observers[:] = [each for each in (self._counts, self._access_log) if each is not None]
+        kept = (self._counts, self._access_log, self._explanations.live)
+        self._observers[:] = [each for each in kept if each is not None]
 
     def _open_log(self) -> None:
         try:
@@ -410,6 +420,7 @@ class GatewayService(Service):
         self._view.stop()
         self._ui.stop()
         self._drawing.stop()
+        self._explanations.stop()
         await self._within(CLOSE_WITHIN, self._upstreams.close())
         if self._etcd is not None:
             await self._within(CLOSE_WITHIN, self._etcd.stop())
@@ -559,10 +570,18 @@ class GatewayService(Service):
             "idl": self._view.idl,
             "log": self._view.log,
             "public": answering(self._tried),
+            **self._explanations.views,
             "metrics": self._metrics.page,
         }
         return AdminPages(
-            self._health, self._ready, self._services, self._routes, actions, views, metrics=self._metrics.text
+            self._health,
+            self._ready,
+            self._services,
+            self._routes,
+            actions,
+            views,
+            metrics=self._metrics.text,
+            explaining=self._explanations.offered,
         )
 
     def _collectors(self) -> list[Callable[[], Iterator[Sample]]]:
@@ -599,6 +618,14 @@ class GatewayService(Service):
             (lambda: ()) if self._counts is None else self._counts.by_service,
             {"health": self._health, "ready": self._ready},
         )
+
+    def _served_by(self) -> Served:
+        """What requests are served by that come now, for their explanations."""
+        loaded = self._live.loaded
+        return Served(loaded.mapping, loaded.services)
+
+    def _seen_of(self, service: str) -> Seen:
+        return seen_of(self._upstreams[service], [self._static] if self._etcd is None else [self._static, self._etcd])
 
     def _public_address(self) -> str:
         return public_address(self._settings.http.listen, self.public.addresses)

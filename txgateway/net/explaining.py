@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import orjson
 from attrs import evolve, frozen
-from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, fail
+from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, fail, succeed
 from twisted.python.failure import Failure
 
 from ..core.errors import GatewayError
@@ -18,14 +20,17 @@ from ..core.explain.pick import Seen, hints
 from ..core.explain.tokens import HEADER, LONGEST, NONCE, USUAL, Tokens
 from ..core.message import Request, Response
 from .http import Handler
+from .mapping.background import Background, considerate
 from .registry import Registry
 from .upstream import Upstream
+from .workers import Workers
 
 T = TypeVar("T")
 
 Page = dict[str, Any]
 # Does work in another thread.
 Run = Callable[[Callable[[], Any]], "Deferred[Any]"]
+Explain = Callable[[str], "Deferred[Page]"]
 
 # So many are explained at once.
 MOST_AT_ONCE = 8
@@ -33,13 +38,18 @@ MOST_AT_ONCE = 8
 WITHIN = 30.0
 
 
+# What a worker calls them.
+EXPLAIN, LIVE = "explain", "explain_live"
+
+
 class NotExplained(Exception):
     """There is no explanation now; the text says why."""
 
 
 @frozen
-class Parts:
-    """
+class ExplainedParts:
+    """What of the gateway is looked at.
+
     :ivar served: gives what requests are served by now.
     :ivar seen: gives the instances of a service as they are now; raises GatewayError if it is not served.
     :ivar handler: what the public port would hand a request to.
@@ -53,7 +63,7 @@ class Parts:
 class Explainer:
     """:param clock: an IReactorTime."""
 
-    def __init__(self, clock: Any, run: Run, parts: Parts, clocks: Clocks) -> None:
+    def __init__(self, clock: Any, run: Run, parts: ExplainedParts, clocks: Clocks) -> None:
         self._clock = clock
         self._run = run
         self._parts = parts
@@ -142,17 +152,108 @@ def _not_explained(failure: Failure) -> Any:
     raise NotExplained("the explanation took too long" if slow else str(failure.value)) from None
 
 
-def issue_token(tokens: Tokens, text: str, now: float, chance: Callable[[int], bytes]) -> Page:
-    """A token that is good for ``{"seconds": ...}``. Raises NotAsked.
+@frozen
+class Explaining:
+    """What the admin port offers; each takes JSON as text, and raises or fails with NotAsked or NotExplained.
 
-    :param now: in seconds since 1970.
-    :param chance: gives so many bytes.
+    :ivar explain: explains a request; see ``core.explain.asking``.
+    :ivar token: gives a token that has live requests explained.
+    :ivar live: explains those that have come with a token.
     """
+
+    explain: Explain
+    token: Explain
+    live: Explain
+
+
+class Explanations:
+    """All of it in one process.
+
+    :param secret: signs tokens; empty: there are none.
+    :ivar live: an observer for the ledger; None if live requests are not looked at.
+    """
+
+    def __init__(self, reactor: Any, parts: ExplainedParts, secret: str) -> None:
+        self._thread = Background(reactor, "explain")
+        self._tokens = Tokens(secret) if secret else None
+        explainer = Explainer(reactor, self._run, parts, Clocks(time.perf_counter, time.time_ns))
+        self.live = LiveRequests(self._tokens, explainer, parts.served, time.time) if self._tokens else None
+        self.offered = Explaining(explainer.explain, self._token, self.live.take if self.live else _off)
+
+    @property
+    def views(self) -> dict[str, Explain]:
+        """What is offered, by the names that a process asks for which owns several of us."""
+        return {EXPLAIN: self.offered.explain, LIVE: self.offered.live}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Blocks until what runs has ended."""
+        self._thread.stop()
+
+    def _token(self, text: str) -> Deferred[Page]:
+        return succeed(issue_token(self._tokens, text))
+
+    def _run(self, work: Callable[[], Any]) -> Deferred[Any]:
+        def beside() -> Any:
+            with considerate():
+                return work()
+
+        return self._thread.run(beside)
+
+
+def issue_token(tokens: Tokens | None, text: str) -> Page:
+    """A token that is good for ``{"seconds": ...}`` from now on. Raises NotAsked."""
+    if tokens is None:
+        raise NotAsked(_OFF)
     seconds = _said(text, "seconds", USUAL)
     if type(seconds) is not int or not 1 <= seconds <= LONGEST:
         raise NotAsked(f'"seconds" has to be a whole number from 1 to {LONGEST}')
-    expires = int(now) + seconds
-    return {"header": "Tgw-Explain", "token": tokens.issue(expires, chance(NONCE)), "expires": expires}
+    expires = int(time.time()) + seconds
+    token = tokens.issue(expires, secrets.token_bytes(NONCE))
+    return {"header": "Tgw-Explain", "token": token, "expires": expires}
+
+
+_OFF = "live requests are not explained here: the setting http.explain_secret is empty"
+
+
+def _off(text: str) -> Deferred[Page]:
+    raise NotAsked(_OFF)
+
+
+def of_processes(workers: Workers, secret: str, within: float) -> Explaining:
+    """The same of several processes: one explains, each has its live requests.
+
+    :param within: seconds that a worker gets for an explanation.
+    """
+    tokens = Tokens(secret) if secret else None
+
+    def explain(text: str) -> Deferred[Page]:
+        return workers.ask_one(f"{EXPLAIN} {text}", within).addCallback(_said_by_worker)
+
+    def live(text: str) -> Deferred[Page]:
+        return workers.ask(f"{LIVE} {text}", within).addCallback(_joined)
+
+    return Explaining(explain, lambda text: succeed(issue_token(tokens, text)), live)
+
+
+def _said_by_worker(page: Page | None) -> Page:
+    if page is None:
+        raise NotExplained("no worker answers")
+    if "error" in page:
+        raise NotAsked(page["error"])
+    return page
+
+
+def _joined(pages: Mapping[int, Page | None]) -> Page:
+    """What several workers kept, the oldest first."""
+    said = [_said_by_worker(page) for page in pages.values() if page is not None]
+    explanations = [each for page in said for each in page["explanations"]]
+    return {
+        "explanations": sorted(explanations, key=lambda each: float(each["at"])),
+        "missed": sum(page["missed"] for page in said),
+    }
 
 
 def _said(text: str, key: str, otherwise: Any = None) -> Any:

@@ -222,9 +222,9 @@ class Workers(Service):
         finally:
             self._replacing = False
 
-    def ask(self, page: str) -> Deferred[dict[int, Page | None]]:
-        """What each worker says, by its process id."""
-        asked = [(worker.pid, worker.ask(page)) for worker in self.workers if not worker.leaving]
+    def ask(self, page: str, within: float = ANSWER_WITHIN) -> Deferred[dict[int, Page | None]]:
+        """What each worker says, by its process id; None for one that does not in time."""
+        asked = [(worker.pid, worker.ask(page, within)) for worker in self.workers if not worker.leaving]
         if not asked:
             return succeed({})
         answers: Any = DeferredList([answer for _, answer in asked])

@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from ..explaining import Explaining
 from ..mapping.live import NotKept
-from .explaining import Explaining, declare_explaining
+from .explaining import declare_explaining
 from .ui import Ui, View, refused_origin
 
 Page = dict[str, Any]

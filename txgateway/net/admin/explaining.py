@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, cast
 
 import orjson
-from attrs import frozen
 from klein import Klein
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from ...core.explain.asking import MAX_ASKED, NotAsked
-from ..explaining import NotExplained
+from ..explaining import Explain, Explaining, NotExplained
 from .ui import refused_origin
 
 Page = dict[str, Any]
-# From the JSON that was sent, as text; raises or fails with NotAsked or NotExplained.
-Explain = Callable[[str], "Deferred[Page]"]
-
-
-@frozen
-class Explaining:
-    """
-    :ivar explain: explains a request; see ``core.explain.asking``.
-    :ivar token: gives a token that has live requests explained.
-    :ivar live: explains those that have come with a token.
-    """
-
-    explain: Explain
-    token: Explain
-    live: Explain
 
 
 class NotAllowed(Exception):
