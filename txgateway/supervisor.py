@@ -125,15 +125,17 @@ class _Supervisor(MultiService):
                 "overview": view("overview", worker_pages.overview),
                 "service": view("service", worker_pages.service),
                 "idl": view("idl", worker_pages.first),
-                "log": view("log", self._log),
+                "log": lambda kind: (
+                    workers.ask(f"log {kind}").addCallback(_answers).addCallback(self._log, kind or None)
+                ),
             },
             explaining=of_processes(workers, settings.http.explain_secret, settings.upstream.deadline + WITHIN),
         )
 
-    def _log(self, answers: Mapping[int, Page | None]) -> Page:
+    def _log(self, answers: Mapping[int, Page | None], kind: str | None) -> Page:
         """With what happened to the workers, which they do not know themselves."""
         page = worker_pages.log(answers)
-        return page and {**page, "changes": newest_of(page["changes"], self._changes.newest())}
+        return page and {**page, "changes": newest_of(page["changes"], self._changes.newest(kind=kind))}
 
     def _ui(self, pages: AdminPages) -> _Pages:
         settings, workers = self._known.settings, self.workers
@@ -152,6 +154,7 @@ class _Supervisor(MultiService):
                 public,
                 lambda: public_address([each.text for each in self._sockets], [each.address for each in self._sockets]),
                 settings.http.admin_names,
+                pages.explaining and pages.explaining.explain,
             ),
             drawing,
         )

@@ -224,6 +224,7 @@ class GatewayService(Service):
             self._tried,
             self._public_address,
             settings.http.admin_names,
+            self._explanations.offered.explain,
         )
 
     def startService(self) -> None:

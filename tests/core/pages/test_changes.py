@@ -8,7 +8,7 @@ import pytest
 
 from txgateway.core.instances import Instance
 from txgateway.core.loading import LoadedMapping, Loader, Root
-from txgateway.core.pages.changes import CONFIG, LINES, LONGEST, REMEMBERED, Changes, newest_of
+from txgateway.core.pages.changes import CONFIG, LINES, LONGEST, MAPPING, REMEMBERED, Changes, newest_of
 
 A, B = Instance("a", 1, 3), Instance("b", 1, 1)
 IDL = 'struct Q {{ 1: i32 n (api.query="n") }}\nservice S {{ Q f(1: Q q) (api.get="/{}") }}'
@@ -30,6 +30,8 @@ def test_the_newest_comes_first_and_the_oldest_is_forgotten(changes):
     assert len(newest) == REMEMBERED
     assert (newest[0]["what"], newest[0]["time"]) == ("number 504", 505.0)
     assert changes.newest(limit=2) == newest[:2]
+    assert changes.newest(kind=CONFIG) == newest
+    assert changes.newest(kind=MAPPING) == changes.newest("book") == []
 
 
 def test_long_stories_are_cut(changes):

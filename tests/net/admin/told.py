@@ -91,7 +91,7 @@ def change(**more: Any) -> Page:
 
 
 def log(*changes: Page, **more: Any) -> Page:
-    return common(**{"service": "", "changes": list(changes), "history": [], **more})
+    return common(**{"changes": list(changes), "history": [], **more})
 
 
 class Drawn(HTMLParser):

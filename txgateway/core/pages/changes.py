@@ -58,9 +58,15 @@ class Changes:
             shown.append(f"and {len(details) - LINES} more")
         self._ring.append(Change(self._wall_clock(), kind, service, what[:LONGEST], is_bad, tuple(shown)))
 
-    def newest(self, service: str | None = None, limit: int = REMEMBERED) -> list[dict[str, Any]]:
-        """Plain values, the newest first; of one service, if it is named."""
-        chosen = [change for change in reversed(self._ring) if service in (None, change.service)]
+    def newest(
+        self, service: str | None = None, kind: str | None = None, limit: int = REMEMBERED
+    ) -> list[dict[str, Any]]:
+        """Plain values, the newest first; of one service and of one kind, if they are named."""
+        chosen = [
+            change
+            for change in reversed(self._ring)
+            if service in (None, change.service) and kind in (None, change.kind)
+        ]
         return [asdict(change) for change in chosen[:limit]]
 
     # What happens in a gateway, as sentences

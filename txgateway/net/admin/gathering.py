@@ -116,7 +116,7 @@ class Gatherer:
             "name": name,
             "service": self._service(name, INSTANCES, ROUTES),
             "registry": self._diagnosis(name),
-            "changes": self.changes.newest(name, CHANGES_OF_A_SERVICE),
+            "changes": self.changes.newest(name, limit=CHANGES_OF_A_SERVICE),
         }
 
     def idl(self, name: str) -> Page:
@@ -128,13 +128,12 @@ class Gatherer:
             "difference": idl_text.last_change(live.history.versions, name),
         }
 
-    def log(self, service: str) -> Page:
-        """The log of changes: of one service, or of all."""
+    def log(self, kind: str) -> Page:
+        """The log of changes: of one kind, or of all."""
         status = self._parts.live.status()
         return {
             **self._common(),
-            "service": service,
-            "changes": self.changes.newest(service or None),
+            "changes": self.changes.newest(kind=kind or None),
             "history": status["history"],
         }
 

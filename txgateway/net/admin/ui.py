@@ -18,10 +18,12 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from ...core.errors import BadRequest, GatewayError
+from ...core.explain.asking import NotAsked
 from ...core.message import Response
 from ...core.pages.changes import KINDS
 from ...core.pages.origin import refusal
 from ...core.rendering import render_failure
+from ..explaining import Explain, NotExplained
 from ..http import Handler
 from ..http.klein_server import read_request, write_response
 from ..mapping.background import considerate
@@ -67,6 +69,7 @@ class Ui:
     :param public: the public handlers; None: requests cannot be tried.
     :param public_address: where the public port is, as a URL without a path; empty: not known.
     :param names: by which the admin port takes orders from browsers.
+    :param explain: explains a request; None: that cannot be done here.
     """
 
     def __init__(
@@ -78,8 +81,10 @@ class Ui:
         public: Handler | None = None,
         public_address: Callable[[], str] = lambda: "",
         names: Collection[str] = (),
+        explain: Explain | None = None,
     ) -> None:
         self.names = names
+        self._explain = explain
         self._views = views
         self._actions = actions
         self._draw = draw
@@ -102,6 +107,7 @@ class Ui:
             (f"{PREFIX}/service", self._service),
             (f"{PREFIX}/log", self._log),
             (f"{PREFIX}/try", self._try),
+            (f"{PREFIX}/explain", self._explained),
             (f"{PREFIX}/events", self._events),
             (f"{PREFIX}/assets/<digest>/<name>", self._asset),
         ):
@@ -136,6 +142,22 @@ class Ui:
         values = {"here": "try", "live": "", "swagger": swagger, "public": public}
         return self._drawn_page(request, lambda: document("try", values))
 
+    def _explained(self, request: Request) -> Deferred[bytes]:
+        return Deferred.fromCoroutine(self._tell(request))
+
+    async def _tell(self, request: Request) -> bytes:
+        asked = {name: _argument(request, name) for name in ("verb", "target", "headers", "body")}
+        asked["verb"] = asked["verb"] or "GET"
+        told, refused = None, "" if self._explain else "Requests cannot be explained here."
+        if self._explain is not None and asked["target"]:
+            try:
+                told = await self._explain(orjson.dumps(_question(asked)).decode())
+            except (NotAsked, NotExplained) as error:
+                request.setResponseCode(400)
+                refused = str(error)
+        values = {"here": "explain", "live": "", "asked": asked, "told": told, "refused": refused}
+        return await self._drawn_page(request, lambda: document("explain", values))
+
     def _page(self, request: Request, subject: Subject) -> Deferred[bytes]:
         return Deferred.fromCoroutine(self._look(request, subject))
 
@@ -144,6 +166,7 @@ class Ui:
         values = await self._values(subject)
         if not values:
             request.setResponseCode(503)
+            request.setHeader(b"refresh", b"2")
             return await self._refuse(request, "No worker answers just now.", f"{PREFIX}/")
         values |= {"here": name, "live": urlencode({"page": name, "argument": argument})}
         if name == "service":
@@ -338,6 +361,13 @@ def _seen_from(request: Any, address: str) -> str:
         return address
     here = request.getRequestHostname().decode("ascii", "replace")
     return f"{parts.scheme}://{f'[{here}]' if ':' in here else here}:{parts.port}"
+
+
+def _question(form: Mapping[str, str]) -> Page:
+    """What was put into the form, as it is asked in JSON."""
+    lines = (line.partition(":") for line in form["headers"].splitlines())
+    headers = [[name.strip(), value.strip()] for name, _, value in lines if name.strip()]
+    return {**form, "headers": headers}
 
 
 def _is_object(text: str) -> bool:
