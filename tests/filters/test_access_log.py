@@ -1,6 +1,8 @@
-"""Ended requests become lines a little later, many in one event."""
+"""Ended requests become lines at once, and many lines one event a little later."""
 
 from __future__ import annotations
+
+import weakref
 
 import pytest
 from twisted.internet.task import Clock
@@ -51,6 +53,16 @@ def test_lines_wait_for_each_other(make, clock, events):
     clock.advance(FLUSH_AFTER)
     assert [(event["text"], event["lines"]) for event in events] == [("1 200 1005.0\n2 200 1005.0", 2)]
     assert clock.getDelayedCalls() == []
+
+
+def test_a_line_that_waits_keeps_no_request(make, clock):
+    access_log = make()
+    request, response = Request("GET", b"/", id="1", body=bytes(1000)), Response(200, body=bytes(1000))
+    kept = [weakref.ref(request), weakref.ref(response)]
+    access_log(request, response, None, 0.1)
+    del request, response
+    assert [each() for each in kept] == [None, None]
+    access_log.flush()
 
 
 def test_so_many_are_written_at_once(make, clock, events):

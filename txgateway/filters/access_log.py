@@ -1,8 +1,9 @@
 """One log line per request: who asked for what, what came of it, and how long it took.
 
 A log event costs ten times what the rest of the line does, and one that is written out to a
-file or a terminal more than the whole request. So ended requests are gathered, and many make
-one event: a tenth of a second later at most.
+file or a terminal more than the whole request. So lines are gathered, and many make one event:
+a tenth of a second later at most. They are written at once, for a request that waits for its
+line would keep its body, and all that it was, in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..core.message import Request, Response
 
 log = Logger()
 
-# Seconds that a line waits for others, and how many may wait: to write so many takes 1 ms.
+# Seconds that a line waits for others, and how many may wait.
 FLUSH_AFTER = 0.1
 MOST_LINES = 500
 
@@ -51,16 +52,20 @@ class AccessLog:
         self._log = log
         self._wall_clock = wall_clock
         self._random = random
-        self._ended: list[tuple[Request, Response, GatewayError | None, float]] = []
+        self._lines: list[str] = []
+        # When the clock was at 0, in seconds since 1970, as it seemed at the first of these lines.
+        self._epoch = 0.0
         self._timer: Any = None
 
     def __call__(self, request: Request, response: Response, error: GatewayError | None, seconds: float) -> None:
         if self._sample < 1.0 and response.status < 400 and self._random() >= self._sample:
             return
-        self._ended.append((request, response, error, seconds))
-        if self._timer is None:
+        lines = self._lines
+        if not lines:
+            self._epoch = self._wall_clock() - self._clock.seconds()
             self._timer = self._clock.callLater(FLUSH_AFTER, self.flush)
-        elif len(self._ended) >= MOST_LINES:
+        lines.append(self._form(Ended(request, response, error, seconds), self._epoch))
+        if len(lines) >= MOST_LINES:
             self.flush()
 
     def flush(self) -> None:
@@ -68,8 +73,6 @@ class AccessLog:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        ended, self._ended = self._ended, []
-        if ended:
-            epoch = self._wall_clock() - self._clock.seconds()
-            text = "\n".join([self._form(Ended(*each), epoch) for each in ended])
-            self._log.info("{text}", text=text, lines=len(ended))
+        lines, self._lines = self._lines, []
+        if lines:
+            self._log.info("{text}", text="\n".join(lines), lines=len(lines))
