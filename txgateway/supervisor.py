@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
-from .config import ConfigError, Settings
+from .config import ConfigError, Settings, Step, step_to
 from .core import worker_pages
 from .core.message import Request, Response
 from .core.pages.changes import WORKERS, Changes, newest_of
@@ -28,7 +28,16 @@ from .net.mapping.live import NotKept
 from .net.metrics import JoinedMetrics, of_process, of_workers
 from .net.signals import heed
 from .net.workers import Page, WorkerCommand, Workers
-from .wiring import CLOSE_WITHIN, describe_address, endpoints_from, http_limits, public_address
+from .wiring import (
+    CLOSE_WITHIN,
+    check_settings,
+    describe_address,
+    endpoints_from,
+    http_limits,
+    public_address,
+    tell_refused,
+    tell_step,
+)
 
 log = Logger()
 
@@ -36,52 +45,44 @@ log = Logger()
 def build_workers(read_settings: Callable[[], Settings], reactor: Any) -> MultiService:
     """So many gateways as the settings say, on the same sockets, as one service.
 
-    :param read_settings: is asked again for each new worker, so that replacing them all
-        takes over a changed file; raises ConfigError.
+    :param read_settings: is asked again at each SIGHUP; raises ConfigError.
     """
-    return _Supervisor(_Known(read_settings(), read_settings), reactor)
+    return _Supervisor(read_settings, reactor)
 
 
-class _Known:
-    """The settings, or the last good ones where the file has become wrong."""
+# What is made here, once; all else is made in each worker anew.
+_AT_START = ("http.listen", "http.admin", "http.admin_names", "http.explain_secret")
 
-    def __init__(self, settings: Settings, read_settings: Callable[[], Settings]) -> None:
-        self.settings = settings
-        self._read = read_settings
 
-    def job(self) -> Page:
-        try:
-            self.settings = self._read()
-        except ConfigError as error:
-            log.error("the settings stay as they were: {error}", error=error)
-        # The admin port is ours.
-        worker = evolve(self.settings, http=evolve(self.settings.http, admin=()))
-        return {"settings": asdict(worker)}
+def run_by(settings: Settings) -> WorkerCommand:
+    # The admin port is ours.
+    job = asdict(evolve(settings, http=evolve(settings.http, admin=())))
+    lifecycle = settings.lifecycle
+    return WorkerCommand({"settings": job}, lifecycle.workers, lifecycle.drain_timeout + 2 * CLOSE_WITHIN)
 
 
 class _Supervisor(MultiService):
     """Binds before anything else, so that a port that is taken ends the program with the reason."""
 
-    def __init__(self, known: _Known, reactor: Any) -> None:
+    def __init__(self, read_settings: Callable[[], Settings], reactor: Any) -> None:
         super().__init__()
         self.setName("tgw")
-        self._known = known
+        self._read_settings = read_settings
+        self._settings = read_settings()
         self._reactor = reactor
-        self._admin_on = endpoints_from("http.admin", known.settings.http.admin, reactor)
+        self._admin_on = endpoints_from("http.admin", self._settings.http.admin, reactor)
         self.workers: Workers
         self._sockets: list[Listening] = []
         self._changes = Changes(time.time)
 
     def startService(self) -> None:
-        settings = self._known.settings
+        settings = self._settings
         self._sockets = sockets = self._bind(settings)
-        stop_within = settings.lifecycle.drain_timeout + 2 * CLOSE_WITHIN
-        self.workers = Workers(
-            self._reactor, settings.lifecycle.workers, WorkerCommand(self._known.job, stop_within), sockets
-        )
+        self.workers = Workers(self._reactor, run_by(settings), sockets)
         self.workers.told = lambda what, is_bad: self._changes.note(WORKERS, what, is_bad=is_bad)
         self.workers.setServiceParent(self)
         self._reactor.callWhenRunning(heed, self._reactor, signal.SIGUSR1, self.workers.reopen_logs)
+        self._reactor.callWhenRunning(heed, self._reactor, signal.SIGHUP, self._reread)
         pages = self._pages(self.workers)
         ui = self._ui(pages)
         self.addService(ui)
@@ -92,6 +93,23 @@ class _Supervisor(MultiService):
             _say("public", each.address)
         super().startService()
 
+    def _reread(self) -> None:
+        try:
+            wanted = self._read_settings()
+            check_settings(wanted, self._reactor)
+        except ConfigError as error:
+            tell_refused(error, self._changes)
+            return
+        # There is no step between workers and this process alone.
+        kept = _AT_START if wanted.lifecycle.workers else (*_AT_START, "lifecycle.workers")
+        step = step_to(self._settings, wanted, lambda each: each.full_name not in kept)
+        self.workers.replace(run_by(step.settings)).addCallback(self._replaced, step)
+
+    def _replaced(self, are_new: bool, step: Step) -> None:
+        if are_new:
+            self._settings = step.settings
+            tell_step(step, self._changes)
+
     def _bind(self, settings: Settings) -> list[Listening]:
         try:
             return bind(self._reactor, settings.http.listen)
@@ -101,7 +119,7 @@ class _Supervisor(MultiService):
             raise SystemExit(f"tgw: http.listen: not a Twisted endpoint string ({error})") from None
 
     def _pages(self, workers: Workers) -> AdminPages:
-        settings = self._known.settings
+        settings = self._settings
 
         def page(name: str, join: Callable[[Any], Page]) -> Callable[[], Deferred[Page]]:
             return lambda: workers.ask(name).addCallback(join)
@@ -138,7 +156,7 @@ class _Supervisor(MultiService):
         return page and {**page, "changes": newest_of(page["changes"], self._changes.newest(kind=kind))}
 
     def _ui(self, pages: AdminPages) -> _Pages:
-        settings, workers = self._known.settings, self.workers
+        settings, workers = self._settings, self.workers
         within = settings.upstream.deadline + 1
 
         def public(request: Request) -> Deferred[Response]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from twisted.application.service import Service
 from twisted.python import usage
 
 from .config import ConfigError, Settings, merge, read_settings
+from .net.signals import heed
 from .net.termination import exit_cleanly_on_sigterm
 from .supervisor import build_workers
 from .wiring import build_gateway, check
@@ -110,6 +112,8 @@ def makeService(options: Options) -> Service:
             raise SystemExit(0 if is_well else 1)
         if options.settings.lifecycle.workers:
             return build_workers(options.read_settings, reactor)
-        return build_gateway(options.settings, reactor)
+        gateway = build_gateway(options.settings, reactor)
+        reactor.callWhenRunning(heed, reactor, signal.SIGHUP, lambda: gateway.reread(options.read_settings))
+        return gateway
     except ConfigError as error:
         raise SystemExit(f"tgw: {error}") from None

@@ -136,6 +136,31 @@ def public_filters(settings: Settings, ledger: Ledger, tracing: Tracing | None) 
     ]
 
 
+def check_settings(settings: Settings, reactor: Any) -> None:
+    """Raises ConfigError with all that is wrong with settings each of which is of its kind; listens nowhere."""
+    load_extensions()
+    parts: list[Callable[[], object]] = [
+        lambda: endpoints_from("http.listen", _made_here(settings.http.listen), reactor),
+        lambda: endpoints_from("http.admin", _made_here(settings.http.admin), reactor),
+        lambda: _id_header(settings.http),
+        lambda: _compiling(settings.mapping, Policies()),
+        lambda: _etcd_registry(settings.discovery, reactor),
+        lambda: _pushed_access(settings),
+        lambda: _static_registry(settings.discovery, reactor),
+        lambda: _baggage(settings),
+        lambda: policies_from(settings),
+        lambda: _span_sender(settings.tracing, reactor),
+    ]
+    complaints: list[str] = []
+    for part in parts:
+        try:
+            part()
+        except ConfigError as error:
+            complaints += error.complaints
+    if complaints:
+        raise ConfigError(*complaints)
+
+
 def check(settings: Settings, reactor: Any) -> tuple[str, bool]:
     """What the gateway would serve and say, and whether nothing is wrong; serves nothing. Reads files.
 
@@ -188,7 +213,7 @@ class GatewayService(Service):
         self._live = self._live_mapping()
         self._changes = Changes(time.time)
         self._live.told = self._changes.mapping
-        self._spans = _span_sender(settings.tracing, reactor) if settings.tracing.endpoint else None
+        self._spans = _span_sender(settings.tracing, reactor)
         self._traced: list[CallPolicy] = [] if self._spans is None else [traced(Random(), self._spans)]
         self._upstreams = Upstreams(self._open_upstream)
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, _baggage(settings))
@@ -308,21 +333,10 @@ class GatewayService(Service):
         )
 
     def _pushed_idl(self) -> list[EtcdSource]:
-        settings, discovery = self._settings.mapping, self._settings.discovery
-        if not settings.pushed:
+        settings, access = self._settings.mapping, _pushed_access(self._settings)
+        if access is None:
             return []
-        if not discovery.etcd:
-            raise ConfigError("mapping.pushed: there is no etcd to follow; discovery.etcd names it")
         try:
-            access = Access(
-                discovery.etcd,
-                user=discovery.user,
-                password=discovery.password,
-                ca=_path(discovery.ca),
-                certificate=_path(discovery.certificate),
-                key=_path(discovery.key),
-                timeout=discovery.timeout,
-            )
             return [
                 EtcdSource(
                     self._reactor,
@@ -726,6 +740,32 @@ def _compiling(settings: config.MappingSettings, policies: Policies) -> MappingS
     )
 
 
+def _pushed_access(settings: Settings) -> Access | None:
+    """How etcd is reached for what was pushed, if that is to be served."""
+    discovery = settings.discovery
+    if not settings.mapping.pushed:
+        return None
+    if not discovery.etcd:
+        raise ConfigError("mapping.pushed: there is no etcd to follow; discovery.etcd names it")
+    try:
+        return Access(
+            discovery.etcd,
+            user=discovery.user,
+            password=discovery.password,
+            ca=_path(discovery.ca),
+            certificate=_path(discovery.certificate),
+            key=_path(discovery.key),
+            timeout=discovery.timeout,
+        )
+    except ValueError as error:
+        raise ConfigError(f"mapping.pushed: {error}") from None
+
+
+def _made_here(endpoints: tuple[str, ...]) -> tuple[str, ...]:
+    """Without those that only whoever starts the gateway can give."""
+    return tuple(each for each in endpoints if not each.startswith("systemd:"))
+
+
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
 
@@ -786,7 +826,9 @@ def _pool_maker(settings: UpstreamSettings, reactor: Any) -> Callable[[Instance,
     return make_pool
 
 
-def _span_sender(settings: TracingSettings, reactor: Any) -> SpanSender:
+def _span_sender(settings: TracingSettings, reactor: Any) -> SpanSender | None:
+    if not settings.endpoint:
+        return None
     # Only who wants traces has what they need installed.
     try:
         from .net.tracing import sender as span_sender

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 
 import pytest
 from twisted.internet.task import Clock
@@ -60,14 +59,23 @@ class Reactor(Clock):
 
 @pytest.fixture
 def reactor():
-    before = signal.getsignal(signal.SIGHUP)
-    yield Reactor()
-    signal.signal(signal.SIGHUP, before)
+    return Reactor()
+
+
+def command(count=2, **settings):
+    return WorkerCommand({"settings": settings}, count, 10.0, ["worker"])
+
+
+def outcome(deferred):
+    """A list that gets it once it is there."""
+    outcomes = []
+    deferred.addCallback(outcomes.append)
+    return outcomes
 
 
 @pytest.fixture
 def workers(reactor):
-    workers = Workers(reactor, 2, WorkerCommand(lambda: {"settings": {}}, 10.0, ["worker"]), [])
+    workers = Workers(reactor, command(), [])
     workers.startService()
     return workers
 
@@ -115,17 +123,54 @@ def test_replacing_starts_a_new_one_before_an_old_one_leaves(reactor, workers):
     old = list(reactor.processes)
     for process in old:
         process.says({"serves": True})
-    workers.replace()
+    done = outcome(workers.replace(command(http=1)))
     assert len(reactor.processes) == 3
     assert old[0].signals == []
+    assert reactor.processes[2].heard == [{"settings": {"http": 1}, "listen": []}]
     reactor.processes[2].says({"serves": True})
     assert (old[0].signals, old[1].signals) == (["TERM"], [])
     assert len(reactor.processes) == 3
     old[0].ends()
     reactor.processes[3].says({"serves": True})
     assert old[1].signals == ["TERM"]
+    assert done == []
     old[1].ends()
     assert [worker.pid for worker in workers.workers] == [102, 103]
+    assert done == [True]
+
+
+def started(reactor, first=0):
+    """Have all processes from this one on serve, as they come."""
+    for process in reactor.processes[first:]:
+        process.says({"serves": True})
+
+
+@pytest.mark.parametrize(("count", "stay"), [(1, [102]), (3, [102, 103, 104])])
+def test_other_settings_may_want_more_or_fewer(reactor, workers, count, stay):
+    started(reactor)
+    old = list(reactor.processes)
+    done = outcome(workers.replace(command(count)))
+    for number in range(max(count, 2)):
+        started(reactor, 2)
+        if number < 2:
+            old[number].ends()
+    assert done == [True]
+    assert [worker.pid for worker in workers.workers] == stay
+
+
+def test_who_is_asked_to_replace_while_it_does_does_so_again(reactor, workers):
+    started(reactor)
+    first, second = (outcome(workers.replace(command(1, a=a))) for a in (1, 2))
+    old = list(reactor.processes)
+    started(reactor, 2)
+    old[0].ends()
+    assert first == []
+    old[1].ends()
+    assert (first, second) == ([True], [])
+    assert reactor.processes[3].heard[0]["settings"] == {"a": 2}
+    started(reactor, 3)
+    reactor.processes[2].ends()
+    assert second == [True]
 
 
 @pytest.mark.parametrize("how", ["ends", "hangs"])
@@ -133,13 +178,18 @@ def test_if_a_new_one_does_not_serve_the_old_ones_stay(reactor, workers, how):
     old = list(reactor.processes)
     for process in old:
         process.says({"serves": True})
-    workers.replace()
+    done = outcome(workers.replace(command(http="bad")))
     if how == "ends":
         reactor.processes[2].ends()
     else:
         reactor.advance(START_WITHIN)
         assert reactor.processes[2].signals == ["TERM"]
     assert old[0].signals == old[1].signals == []
+    assert done == [False]
+    # Nor is one that dies replaced by one that would not serve.
+    old[0].ends()
+    reactor.advance(FIRST_PAUSE)
+    assert reactor.processes[-1].heard == [{"settings": {}, "listen": []}]
 
 
 def test_stopping_waits_for_all_and_kills_those_that_do_not_end(reactor, workers):

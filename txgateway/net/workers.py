@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks, succeed
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,13 +44,14 @@ LONGEST_LINE = 16 * 1024 * 1024
 
 @frozen
 class WorkerCommand:
-    """How a worker is run.
+    """How workers are run.
 
-    :ivar job: says at each start what it serves; a value for JSON.
-    :ivar stop_within: seconds that it gets to end what runs.
+    :ivar job: what each serves; a value for JSON.
+    :ivar stop_within: seconds that one gets to end what runs.
     """
 
-    job: Callable[[], Page]
+    job: Page
+    count: int
     stop_within: float
     arguments: Sequence[str] = (sys.executable, "-m", "txgateway.worker")
 
@@ -165,25 +166,23 @@ class Workers(Service):
 
     name = "workers"
 
-    def __init__(self, reactor: Any, count: int, command: WorkerCommand, sockets: Sequence[Listening]) -> None:
+    def __init__(self, reactor: Any, command: WorkerCommand, sockets: Sequence[Listening]) -> None:
         self.told: Callable[[str, bool], None] = lambda what, is_bad: None
         self.workers: list[Worker] = []
         self.restarts = 0
         self._reactor = reactor
-        self._count = count
         self._command = command
         self._sockets = sockets
         self._pause = 0.0
         self._timers: list[Any] = []
-        self._replacing = False
+        self._replacing = DeferredLock()
 
     def startService(self) -> None:
         super().startService()
         self._reactor.callWhenRunning(self._start_all)
 
     def _start_all(self) -> None:
-        signal.signal(signal.SIGHUP, lambda number, frame: self._reactor.callFromThread(self.replace))
-        for _ in range(self._count):
+        for _ in range(self._command.count):
             self._start()
 
     @inlineCallbacks
@@ -197,30 +196,36 @@ class Workers(Service):
         for each in self._sockets:
             each.close()
 
-    @inlineCallbacks
-    def replace(self) -> Any:
+    def replace(self, command: WorkerCommand) -> Deferred[bool]:
         """One worker after the other: a new one listens before an old one leaves.
 
-        If a new one does not get so far, the old ones stay.
+        If a new one does not get so far, the old ones stay, and others go on being run as they were.
+        Fires with whether all are new.
         """
-        if self._replacing or not self.running:
-            return
-        self._replacing = True
-        try:
-            for old in [worker for worker in self.workers if not worker.leaving]:
+        return self._replacing.run(self._replace_all, command)
+
+    @inlineCallbacks
+    def _replace_all(self, command: WorkerCommand) -> Any:
+        before, self._command = self._command, command
+        old = [worker for worker in self.workers if not worker.leaving]
+        for number in range(max(command.count, len(old))):
+            if not self.running:
+                return False
+            if number < command.count:
                 new = self._start()
                 try:
                     yield new.ready.addTimeout(START_WITHIN, self._reactor)
                 except Exception as error:
                     log.error("a new worker does not serve, the old ones stay: {error}", error=error)
                     self.told("a new worker does not serve, the old ones stay", True)
-                    new.stop(self._command.stop_within)
-                    return
-                yield old.stop(self._command.stop_within)
-            log.info("every worker is replaced")
-            self.told("every worker is replaced", False)
-        finally:
-            self._replacing = False
+                    new.stop(command.stop_within)
+                    self._command = before
+                    return False
+            if number < len(old):
+                yield old[number].stop(before.stop_within)
+        log.info("every worker is replaced")
+        self.told("every worker is replaced", False)
+        return True
 
     def ask(self, page: str, within: float = ANSWER_WITHIN) -> Deferred[dict[int, Page | None]]:
         """What each worker says, by its process id; None for one that does not in time."""
@@ -260,7 +265,7 @@ class Workers(Service):
 
     def _job(self) -> Page:
         sockets = [{"text": each.text, "descriptor": number} for number, each in enumerate(self._sockets, FIRST_SOCKET)]
-        return {**self._command.job(), "listen": sockets}
+        return {**self._command.job, "listen": sockets}
 
     def _ended(self, worker: Worker) -> None:
         self.workers.remove(worker)
