@@ -220,7 +220,10 @@ def test_why_a_service_has_no_instance_is_told(admin):
     answer = yield admin.get("/ui/service?name=book")
     text = told.Drawn(answer.read).text
     assert "No instance of book is known" in text
-    assert "Sought under p/book/ in etcd: connected, revision 12, heard of 0 s ago" in text
+    assert (
+        "Sought under p/book/ in etcd: connected, revision 12, 3 keys of all services, heard of 0 s ago, changed 1 min ago"
+        in text
+    )
     assert "There are instances of that name under the prefix other." in text
     assert "p/book/x no JSON" in text
 

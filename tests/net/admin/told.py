@@ -20,8 +20,17 @@ def common(**more: Any) -> Page:
             {
                 "kind": "etcd",
                 "prefixes": [
-                    {"prefix": "p", "connected": True, "trouble": "", "revision": 12, "age": 0.5, "dropped": []}
+                    {
+                        "prefix": "p",
+                        "connected": True,
+                        "trouble": "",
+                        "revision": 12,
+                        "keys": 3,
+                        "age": 0.5,
+                        "dropped": [],
+                    }
                 ],
+                "changed": 65.0,
             }
         ],
         "mapping": {
