@@ -112,12 +112,10 @@ class LiveRequests:
     :param now: gives seconds since 1970.
     """
 
-    def __init__(
-        self, tokens: Tokens, explainer: Explainer, served: Callable[[], Served], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, tokens: Tokens, explainer: Explainer, parts: ExplainedParts, now: Callable[[], float]) -> None:
         self._tokens = tokens
         self._explainer = explainer
-        self._served = served
+        self._parts = parts
         self._now = now
         self._kept = Kept()
 
@@ -131,7 +129,14 @@ class LiveRequests:
         now = self._now()
         expires = self._tokens.expiry(token, now)
         if expires:
-            self._kept.add(token, expires, Ended(request, response, seconds, self._served(), now))
+            seen = None if request.call is None else self._seen(request.call.service)
+            self._kept.add(token, expires, Ended(request, response, seconds, self._parts.served(), now, seen))
+
+    def _seen(self, service: str) -> Seen | None:
+        try:
+            return self._parts.seen(service)
+        except GatewayError:  # It is served no more.
+            return None
 
     def take(self, text: str) -> Deferred[Page]:
         """The explanations of the requests that brought ``{"token": ...}``, each given once.
@@ -177,7 +182,7 @@ class Explanations:
         self._thread = Background(reactor, "explain")
         self._tokens = Tokens(secret) if secret else None
         explainer = Explainer(reactor, self._run, parts, Clocks(time.perf_counter, time.time_ns))
-        self.live = LiveRequests(self._tokens, explainer, parts.served, time.time) if self._tokens else None
+        self.live = LiveRequests(self._tokens, explainer, parts, time.time) if self._tokens else None
         self.offered = Explaining(explainer.explain, self._token, self.live.take if self.live else _off)
 
     @property

@@ -35,7 +35,7 @@ def with_answer(explained: Explained, request: Request, response: Response, seco
     tries = () if request.call is None else tuple(map(_try_story, request.call.tries))
     pick = explanation.pick
     if pick is not None and tries:
-        pick = evolve(pick, chosen=tries[-1].address, why=f"it was picked now; {pick.why}")
+        pick = evolve(pick, chosen=tries[-1].address, why=f"it was picked: {pick.why}")
     return evolve(
         explanation,
         pick=pick,
@@ -48,6 +48,8 @@ def with_answer(explained: Explained, request: Request, response: Response, seco
 def explain_ended(ended: Ended, clocks: Clocks) -> Explanation:
     """Explains a live request; what it is told of is what it was served by."""
     explained = explain(ended.request, ended.served, clocks)
+    if ended.seen is not None:
+        explained = evolve(explained, explanation=with_pick(explained, ended.seen))
     return with_answer(explained, ended.request, ended.response, ended.seconds)
 
 

@@ -292,7 +292,14 @@ class _RouteTeller(_Teller):
             return None, Look(_place(place), None, asked)
         found = self._taken(field, place, occurrences, path, hides) if asked else None
         note = "an empty text counts as nothing" if asked and found is None else ""
-        return found, Look(_place(place), _seen(_joined(occurrences), hides), asked, note)
+        return found, Look(self._whence(place, occurrences), _seen(_joined(occurrences), hides), asked, note)
+
+    def _whence(self, source: Source, occurrences: list[bytes]) -> str:
+        """Some sources look at two places."""
+        for place, pairs in (("query parameter", self._inputs.query), ("form field", self._inputs.form)):
+            if occurrences is pairs.get(source.key):
+                return f"{place} {source.name!r}"
+        return str(source)
 
     def _taken(self, field: Field, source: Source, occurrences: list[bytes], path: str, hides: bool) -> _Found | None:
         """What the texts of a source give; None if they count as nothing."""

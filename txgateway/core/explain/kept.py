@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from ..message import Request, Response
+from .pick import Seen
 from .telling import Served
 
-# So many tokens, requests of one, and bytes of a body are kept.
+# So many tokens, and requests of one, are kept.
 MOST_TOKENS = 20
 MOST_OF_TOKEN = 20
+# A request with a longer body is not; of an answer's no more is.
 MOST_BODY = 64 * 1024
+MOST_ANSWER = 16 * 1024
 
 
 @frozen
@@ -21,6 +24,7 @@ class Ended:
 
     :ivar served: what it was served by.
     :ivar at: when, in seconds since 1970.
+    :ivar seen: the instances of its service just then; None if it came to no call.
     """
 
     request: Request
@@ -28,6 +32,7 @@ class Ended:
     seconds: float
     served: Served
     at: float
+    seen: Seen | None = None
 
 
 @define
@@ -56,6 +61,8 @@ class Kept:
             of.missed += 1
             return
         of.missed += len(of.ended) == MOST_OF_TOKEN
+        if len(ended.response.body) > MOST_ANSWER:
+            ended = evolve(ended, response=evolve(ended.response, body=ended.response.body[:MOST_ANSWER]))
         of.ended.append(ended)
 
     def take(self, token: bytes, now: float) -> tuple[tuple[Ended, ...], int]:

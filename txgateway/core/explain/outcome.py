@@ -37,7 +37,7 @@ def answered(response: Response, is_shown: bool) -> Outcome:
         problem = orjson.loads(response.body)
         kind = str(problem.get("type", "")).rpartition(":")[2]
         return _of(response, f"{problem.get('title')}: {problem.get('detail')}", kind)
-    outcome = _of(response, "this is what came of the call", "")
+    outcome = _of(response, "answered", "")
     return outcome if is_shown else evolve(outcome, body=HIDDEN)
 
 

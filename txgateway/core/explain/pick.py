@@ -91,7 +91,7 @@ def _hints(service: str, known: Sequence[str], registries: Iterable[Mapping[str,
                 yield f"the registry {each.get('kind')} is in trouble: {prefix['trouble']}"
     near = similar(service, known)
     if near:
-        yield f"did {near!r} register for it? The service's name is that of its IDL file, or its tgw.name"
+        yield f"there are instances of {near!r}; a service's name is that of its IDL file, or its tgw.name"
     elif known:
         more = len(known) - MOST_NAMES
         names = [*known[:MOST_NAMES], *([f"{more} more"] if more > 0 else [])]

@@ -27,7 +27,7 @@ from ..descriptor import (
 from ..sensitive import Sensitive
 from .hiding import is_hidden
 from .story import WireLine
-from .words import printable
+from .words import count_of, printable
 
 # So many lines are made, of a line so many bytes are shown, and of all bytes so many.
 MOST_LINES = 400
@@ -154,7 +154,7 @@ class _Reader:
                 length = self._number(I32)
                 self.at += length
                 text = orjson.dumps(printable(self._data[self.at - length : self.at])).decode()
-                return f"{text} ({length} bytes)"
+                return f"{text} ({count_of(length, 'byte')})"
             case ScalarType(scalar):
                 return str(self._number(_KINDS[scalar])).lower()
         raise AssertionError(declared)
