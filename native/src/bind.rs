@@ -1,14 +1,12 @@
 //! A request to the bytes of a method's arguments: each field from the first of its sources that has a value.
 
+use crate::distinct::Distinct;
 use crate::pairs::{Names, Texts};
 use crate::request::{Reader, RequestField, RequestStruct, write_integer, write_string};
 use crate::text;
 use crate::thrift::{DEPTH, Halt, Sure, kind};
-use crate::types::{Indices, Lookup, Type};
+use crate::types::{Indices, Keys, Type};
 use crate::values::{Host, Nobody};
-use crate::distinct::Distinct;
-
-use jiter::Peek;
 
 // The arguments struct is one level, what is in it another, and its fields a third.
 const FIELD_DEPTH: usize = DEPTH - 2;
@@ -80,14 +78,14 @@ pub struct Binder {
     request: RequestStruct,
     argument: i16,
     sources: Sources,
-    keys: Lookup<Box<str>>,
+    keys: Keys,
     digits: bool,
 }
 
 impl Binder {
     /// Binds to this struct, which is the argument of that id.
     pub fn new(request: RequestStruct, argument: i16, sources: Sources, digits: bool) -> Self {
-        let keys = Lookup::new(sources.keys.iter().map(|(key, _)| Some(key.clone())).collect());
+        let keys = Keys::new(sources.keys.iter().cloned());
         Binder { request, argument, sources, keys, digits }
     }
 
@@ -101,17 +99,17 @@ impl Binder {
         self.request.picks
     }
 
-    /// The bytes of the arguments, and the values that are handed out beside them.
-    pub fn bind<'a, H: Host>(
-        &'a self,
-        structs: &'a [RequestStruct],
-        mut inputs: Inputs<'a>,
+    /// Appends the bytes of the arguments, and gives the values that are handed out beside them.
+    pub fn bind<H: Host>(
+        &self,
+        structs: &[RequestStruct],
+        mut inputs: Inputs,
+        out: &mut Vec<u8>,
         limit: usize,
         host: &H,
-    ) -> Sure<(Vec<u8>, Vec<Option<H::Value>>)> {
+    ) -> Sure<Vec<Option<H::Value>>> {
         self.gather(&mut inputs)?;
         let [high, low] = self.argument.to_be_bytes();
-        let mut out = Vec::with_capacity(inputs.body.len() + 64);
         out.extend_from_slice(&[kind::STRUCT, high, low]);
         let mut picked = Vec::new();
         if H::WANTS {
@@ -119,14 +117,14 @@ impl Binder {
         }
         let mut filling =
             Filling { structs, out, filled: Indices::default(), picked, limit, digits: self.digits, host };
-        filling.from_texts(&self.request, &self.sources.early, &inputs.texts)?;
-        if inputs.kind == BodyKind::Json && !self.sources.keys.is_empty() {
+        filling.fill_from_texts(&self.request, &self.sources.early, &inputs.texts)?;
+        if inputs.kind == BodyKind::Json && !self.keys.is_empty() {
             self.read_json(&mut filling, inputs.body)?;
         }
-        filling.from_texts(&self.request, &self.sources.late, &inputs.texts)?;
-        self.request.finish(&mut filling.out, &filling.filled)?;
+        filling.fill_from_texts(&self.request, &self.sources.late, &inputs.texts)?;
+        self.request.finish(filling.out, &filling.filled)?;
         filling.out.extend_from_slice(&[kind::STOP; 2]);
-        if filling.out.len() > limit { Err(Halt::TooLarge) } else { Ok((filling.out, filling.picked)) }
+        if filling.out.len() > limit { Err(Halt::TooLarge) } else { Ok(filling.picked) }
     }
 
     fn gather<'a>(&self, inputs: &mut Inputs<'a>) -> Sure<()> {
@@ -146,16 +144,15 @@ impl Binder {
         Ok(())
     }
 
-    fn read_json<'a, H: Host>(&'a self, filling: &'a mut Filling<'_, H>, body: &'a [u8]) -> Sure<()> {
+    fn read_json<H: Host>(&self, filling: &mut Filling<'_, H>, body: &[u8]) -> Sure<()> {
         let Filling { structs, out, filled, picked, limit, digits, host } = filling;
         let mut reader = Reader::new(structs, body, out, *limit, *digits)?;
-        if reader.peek()? == Peek::Null {
-            reader.null()?;
+        if reader.null()? {
             return reader.finish();
         }
         let mut seen = Indices::default();
         reader.object(&self.keys, |reader, found| {
-            let Some(at) = found.map(|key| self.sources.keys[key].1) else {
+            let Some(at) = found else {
                 return reader.skip_unknown();
             };
             // Of two values of one key the last would count, of two keys the first.
@@ -165,8 +162,8 @@ impl Binder {
             if filled.has(at) {
                 return reader.skip_unknown();
             }
-            if reader.peek()? == Peek::Null {
-                return reader.null();
+            if reader.null()? {
+                return Ok(());
             }
             filled.add(at);
             reader.field(&self.request.fields[at], FIELD_DEPTH, *host, picked)
@@ -178,7 +175,7 @@ impl Binder {
 /// A request struct that is being filled.
 struct Filling<'a, H: Host> {
     structs: &'a [RequestStruct],
-    out: Vec<u8>,
+    out: &'a mut Vec<u8>,
     filled: Indices,
     picked: Vec<Option<H::Value>>,
     limit: usize,
@@ -187,13 +184,13 @@ struct Filling<'a, H: Host> {
 }
 
 impl<H: Host> Filling<'_, H> {
-    fn from_texts(&mut self, request: &RequestStruct, places: &[Vec<Place>], texts: &Texts) -> Sure<()> {
+    fn fill_from_texts(&mut self, request: &RequestStruct, places: &[Vec<Place>], texts: &Texts) -> Sure<()> {
         for (at, places) in places.iter().enumerate() {
             if self.filled.has(at) {
                 continue;
             }
             for place in places {
-                if self.from_place(&request.fields[at], place, texts)? {
+                if self.fill_from_place(&request.fields[at], place, texts)? {
                     self.filled.add(at);
                     break;
                 }
@@ -203,13 +200,13 @@ impl<H: Host> Filling<'_, H> {
     }
 
     /// Writes a field if the place has a value of it.
-    fn from_place(&mut self, field: &RequestField, place: &Place, texts: &Texts) -> Sure<bool> {
+    fn fill_from_place(&mut self, field: &RequestField, place: &Place, texts: &Texts) -> Sure<bool> {
         let mut found = texts.of(place.slot).peekable();
         if found.peek().is_some() {
-            return self.from_found(field, place, found);
+            return self.fill_from_found(field, place, found);
         }
         match place.otherwise {
-            Some(slot) => self.from_found(field, place, texts.of(slot)),
+            Some(slot) => self.fill_from_found(field, place, texts.of(slot)),
             None => Ok(false),
         }
     }
@@ -249,19 +246,19 @@ impl<H: Host> Filling<'_, H> {
         let declared = &field.declared;
         match declared {
             Type::List(element) if place.whole && **element == Type::I8 => {
-                found.next().map(|first| octets(&mut self.out, first, host)).transpose()
+                found.next().map(|first| octets(self.out, first, host)).transpose()
             }
             Type::List(element) | Type::Set(element) if !place.whole && element.is_scalar() => {
-                let mut given = found.filter(|text| !text.is_empty());
+                let given = found.filter(|text| !text.is_empty());
                 match (given.clone().next(), given.clone().nth(1)) {
                     (None, _) => Ok(None),
                     (Some(only @ [b'[', ..]), None) => self.json(field, only, host),
-                    _ => items(&mut self.out, declared, element, place.trims, &mut given, host).map(Some),
+                    _ => items(self.out, declared, element, place.trims, given, host).map(Some),
                 }
             }
             _ if declared.is_scalar() => match found.next() {
                 Some(first) if !first.is_empty() || *declared == Type::String => {
-                    scalar(&mut self.out, declared, first, host).map(Some)
+                    scalar(self.out, declared, first, host).map(Some)
                 }
                 _ => Ok(None),
             },
@@ -274,12 +271,10 @@ impl<H: Host> Filling<'_, H> {
 
     /// Writes a value whose text is JSON; null is the absence of one.
     fn json<V: Host>(&mut self, field: &RequestField, text: &[u8], host: &V) -> Sure<Option<V::Value>> {
-        let mut reader = Reader::new(self.structs, text, &mut self.out, self.limit, self.digits)?;
-        let value = if reader.peek()? == Peek::Null {
-            reader.null()?;
-            None
-        } else {
-            Some(reader.value(&field.declared, field.as_text, FIELD_DEPTH, host)?)
+        let mut reader = Reader::new(self.structs, text, self.out, self.limit, self.digits)?;
+        let value = match reader.null()? {
+            true => None,
+            false => Some(reader.value(&field.declared, field.as_text, FIELD_DEPTH, host)?),
         };
         reader.finish()?;
         Ok(value)
@@ -301,7 +296,7 @@ fn scalar<H: Host>(out: &mut Vec<u8>, declared: &Type, text: &[u8], host: &H) ->
         Type::String => {
             write_string(out, text);
             // Bytes that are not UTF-8 pass as they are, for Thrift does not mind.
-            std::str::from_utf8(text).map_or_else(|_| host.octets(text), |text| host.text(text))
+            host.string(text)
         }
         Type::Binary => {
             write_string(out, text);
@@ -317,12 +312,12 @@ fn scalar<H: Host>(out: &mut Vec<u8>, declared: &Type, text: &[u8], host: &H) ->
 }
 
 /// Every text counts, each split at its commas.
-fn items<'t, H: Host>(
+fn items<H: Host>(
     out: &mut Vec<u8>,
     declared: &Type,
     element: &Type,
     trims: bool,
-    given: &mut dyn Iterator<Item = &'t [u8]>,
+    given: impl Iterator<Item = &[u8]>,
     host: &H,
 ) -> Sure<H::Value> {
     let start = begin_list(out, element);

@@ -2,52 +2,49 @@
 
 use data_encoding::BASE64;
 
-/// For each byte of a text how it is written: 0 as it is, `u` as `\u00XX`, or the letter behind the backslash.
-static ESCAPES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = b'u';
-        byte += 1;
-    }
-    table[0x08] = b'b';
-    table[0x09] = b't';
-    table[0x0a] = b'n';
-    table[0x0c] = b'f';
-    table[0x0d] = b'r';
-    table[b'"' as usize] = b'"';
-    table[b'\\' as usize] = b'\\';
-    table
-};
+use crate::special::{first_special, is_plain};
+use crate::thrift::{Halt, Sure};
 
-/// A string.
-pub fn string(out: &mut Vec<u8>, text: &str) {
+/// A string; unsure if it is not UTF-8.
+#[inline]
+pub fn string(out: &mut Vec<u8>, bytes: &[u8]) -> Sure<()> {
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    while let Some(at) = next_escape(bytes, start) {
-        out.extend_from_slice(&bytes[start..at]);
-        escape(out, bytes[at]);
-        start = at + 1;
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+    } else {
+        escaped(out, bytes)?;
     }
-    out.extend_from_slice(&bytes[start..]);
     out.push(b'"');
+    Ok(())
 }
 
-#[inline]
-fn next_escape(bytes: &[u8], start: usize) -> Option<usize> {
-    bytes[start..].iter().position(|byte| ESCAPES[*byte as usize] != 0).map(|at| start + at)
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) -> Sure<()> {
+    std::str::from_utf8(bytes).map_err(|_| Halt::Unsure)?;
+    let mut rest = bytes;
+    while let Some(at) = first_special(rest) {
+        out.extend_from_slice(&rest[..at]);
+        escape(out, rest[at]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    Ok(())
 }
 
 fn escape(out: &mut Vec<u8>, byte: u8) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    match ESCAPES[byte as usize] {
-        b'u' => {
+    let letter = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x0c => b'f',
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        _ => {
             let (high, low) = (DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]);
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+            return out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
         }
-        letter => out.extend_from_slice(&[b'\\', letter]),
-    }
+    };
+    out.extend_from_slice(&[b'\\', letter]);
 }
 
 /// An integer.
@@ -58,7 +55,7 @@ pub fn integer(out: &mut Vec<u8>, number: i64) {
 
 /// A finite double, with the fewest digits that give it again.
 pub fn double(out: &mut Vec<u8>, number: f64) {
-    out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
+    out.extend_from_slice(zmij::Buffer::new().format_finite(number).as_bytes());
 }
 
 /// Bytes as base64, in quotes.
@@ -80,10 +77,19 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    fn quoted(text: &str) -> String {
+        written(|out| string(out, text.as_bytes()).unwrap())
+    }
+
     #[test]
     fn escapes_what_json_must() {
-        assert_eq!(written(|out| string(out, "")), r#""""#);
-        assert_eq!(written(|out| string(out, "a\"b\\c\n\u{1}\u{7f}é\u{10ffff}")), "\"a\\\"b\\\\c\\n\\u0001\u{7f}é\u{10ffff}\"");
+        assert_eq!(quoted(""), r#""""#);
+        assert_eq!(quoted("a\"b\\c\n\u{1}\u{7f}é\u{10ffff}"), "\"a\\\"b\\\\c\\n\\u0001\u{7f}é\u{10ffff}\"");
+    }
+
+    #[test]
+    fn refuses_what_is_no_text() {
+        assert_eq!(string(&mut Vec::new(), b"abcdefgh\xff"), Err(Halt::Unsure));
     }
 
     #[test]

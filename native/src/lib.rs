@@ -10,6 +10,8 @@ pub mod json;
 pub mod pairs;
 pub mod reply;
 pub mod request;
+pub mod scan;
+pub mod special;
 pub mod text;
 pub mod thrift;
 pub mod types;

@@ -78,7 +78,10 @@ impl<'a> Texts<'a> {
                 && let Some(slot) = names.slot(trimmed(name))
             {
                 let value = trimmed(value);
-                self.add(slot, value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value).into());
+                self.add(
+                    slot,
+                    value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value).into(),
+                );
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The border to Python: tuples to tables, calls to the conversions, values to objects.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -21,6 +22,12 @@ const BINARY: u8 = 18;
 /// Whoever has this little may have as much output, however small the input.
 const ALWAYS_ALLOWED: usize = 1 << 20;
 
+// A buffer of its own for each conversion would cost as much as a small one does; a large one is not kept.
+const MOST_KEPT: usize = 1 << 20;
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 // Tables
 
 type RequestFieldRow<'py> = (i16, Option<String>, Bound<'py, PyAny>, bool, bool, Bound<'py, PyBytes>, Option<usize>);
@@ -29,6 +36,10 @@ type ReplyFieldRow<'py> =
     (i16, Option<Bound<'py, PyBytes>>, Bound<'py, PyAny>, bool, bool, Option<Bound<'py, PyBytes>>, Option<usize>);
 type PlaceRow = (usize, Option<usize>, bool, bool);
 type NameRow<'py> = (Bound<'py, PyBytes>, usize);
+// Of queries, queries without a body, forms, headers and cookies.
+type SlotsRow<'py> = (Vec<NameRow<'py>>, Vec<NameRow<'py>>, Vec<NameRow<'py>>, Vec<NameRow<'py>>, Vec<NameRow<'py>>);
+// The case, its JSON, and the values beside it.
+type AnswerRow<'py> = (isize, Bound<'py, PyBytes>, Bound<'py, PyTuple>);
 
 fn type_from(row: &Bound<'_, PyAny>) -> PyResult<Type> {
     if let Ok(number) = row.extract::<u8>() {
@@ -121,7 +132,7 @@ impl Requests {
         early: Vec<Vec<PlaceRow>>,
         late: Vec<Vec<PlaceRow>>,
         keys: Vec<(String, usize)>,
-        slots: (Vec<NameRow<'_>>, Vec<NameRow<'_>>, Vec<NameRow<'_>>, Vec<NameRow<'_>>, Vec<NameRow<'_>>),
+        slots: SlotsRow<'_>,
         path: Vec<(Py<PyString>, usize)>,
         whole: (Option<usize>, Option<usize>),
         digits: bool,
@@ -202,15 +213,17 @@ impl Binder {
         let inputs = Inputs { query, body, kind, texts };
         let limit = limit_for(self.limit, query.len() + body.len());
         if self.binder.picks() == 0 {
-            let bound = guarded(|| self.binder.bind(&self.structs, inputs, limit, &Nobody))?;
-            return Ok(bound.map(|(payload, _)| PyBytes::new(py, &payload).into_any()));
+            return guarded(
+                |out| self.binder.bind(&self.structs, inputs, out, limit, &Nobody),
+                |_, payload| Ok(Some(PyBytes::new(py, payload).into_any())),
+            );
         }
-        let host = Objects(py);
-        let Some((payload, values)) = guarded(|| self.binder.bind(&self.structs, inputs, limit, &host))? else {
-            return Ok(None);
-        };
-        let values = PyTuple::new(py, values)?;
-        Ok(Some((PyBytes::new(py, &payload), values).into_pyobject(py)?.into_any()))
+        guarded(
+            |out| self.binder.bind(&self.structs, inputs, out, limit, &Objects(py)),
+            |values, payload| {
+                Ok(Some((PyBytes::new(py, payload), PyTuple::new(py, values)?).into_pyobject(py)?.into_any()))
+            },
+        )
     }
 }
 
@@ -290,21 +303,18 @@ pub struct Answerer {
 impl Answerer {
     /// Which case it is (-1: none), its JSON and the values beside it; None: the plain codec shall decide.
     #[pyo3(signature = (payload, /))]
-    fn answer<'py>(
-        &self,
-        py: Python<'py>,
-        payload: &[u8],
-    ) -> PyResult<Option<(isize, Bound<'py, PyBytes>, Bound<'py, PyTuple>)>> {
+    fn answer<'py>(&self, py: Python<'py>, payload: &[u8]) -> PyResult<Option<AnswerRow<'py>>> {
         let limit = limit_for(self.limit, payload.len());
         let host = Objects(py);
-        let Some(answer) = guarded(|| reply::answer(&self.structs, &self.cases, payload, limit, &host))? else {
-            return Ok(None);
-        };
-        let Some(case) = answer.case else {
-            return Ok(self.void.as_ref().map(|void| (-1, void.bind(py).clone(), PyTuple::empty(py))));
-        };
-        let picked = if answer.picked.is_empty() { PyTuple::empty(py) } else { PyTuple::new(py, answer.picked)? };
-        Ok(Some((case as isize, PyBytes::new(py, &answer.body), picked)))
+        guarded(
+            |out| reply::answer(&self.structs, &self.cases, payload, out, limit, &host),
+            |answer, body| {
+                let Some(case) = answer.case else {
+                    return Ok(self.void.as_ref().map(|void| (-1, void.bind(py).clone(), PyTuple::empty(py))));
+                };
+                Ok(Some((case as isize, PyBytes::new(py, body), PyTuple::new(py, answer.picked)?)))
+            },
+        )
     }
 }
 
@@ -314,15 +324,26 @@ fn limit_for(most: usize, size: usize) -> usize {
     most.min(size.saturating_mul(GROWTH).max(ALWAYS_ALLOWED))
 }
 
-/// Runs a conversion: None if it is not sure, OverflowError if the output would be too large.
+/// Runs a conversion into a buffer, and wraps what it gives: None if it is not sure, OverflowError if the output would
+/// be too large.
 ///
 /// There is no input that is known to make it panic; should there be one, the plain codec decides about it.
-fn guarded<T>(convert: impl FnOnce() -> Sure<T>) -> PyResult<Option<T>> {
-    match catch_unwind(AssertUnwindSafe(convert)).unwrap_or(Err(Halt::Unsure)) {
-        Ok(value) => Ok(Some(value)),
+fn guarded<T, R>(
+    convert: impl FnOnce(&mut Vec<u8>) -> Sure<T>,
+    wrap: impl FnOnce(T, &[u8]) -> PyResult<Option<R>>,
+) -> PyResult<Option<R>> {
+    let mut out = BUFFER.take();
+    let converted = catch_unwind(AssertUnwindSafe(|| convert(&mut out))).unwrap_or(Err(Halt::Unsure));
+    let result = match converted {
+        Ok(value) => wrap(value, &out),
         Err(Halt::Unsure) => Ok(None),
         Err(Halt::TooLarge) => Err(PyOverflowError::new_err("the output is too large")),
+    };
+    if out.capacity() <= MOST_KEPT {
+        out.clear();
+        BUFFER.set(out);
     }
+    result
 }
 
 /// Makes Python's objects.
@@ -345,8 +366,11 @@ impl<'py> Host for Objects<'py> {
         PyFloat::new(self.0, value).into_any()
     }
 
-    fn text(&self, value: &str) -> Self::Value {
-        PyString::new(self.0, value).into_any()
+    fn string(&self, value: &[u8]) -> Self::Value {
+        match std::str::from_utf8(value) {
+            Ok(text) => PyString::new(self.0, text).into_any(),
+            Err(_) => self.octets(value),
+        }
     }
 
     fn octets(&self, value: &[u8]) -> Self::Value {

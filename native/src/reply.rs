@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::distinct::Distinct;
 use crate::json;
 use crate::thrift::{Bytes, DEPTH, Halt, Sure, kind, least};
-use crate::types::{Indices, Lookup, Type};
+use crate::types::{Ids, Indices, Type};
 use crate::values::{Host, Nobody};
 
 /// A field of a struct that is read from Thrift and written as JSON.
@@ -31,7 +31,7 @@ pub struct ReplyField {
 #[derive(Debug)]
 pub struct ReplyStruct {
     fields: Vec<ReplyField>,
-    by_id: Lookup<i16>,
+    by_id: Ids,
     // Whether something has to be done about absent fields.
     watched: bool,
     picks: usize,
@@ -41,7 +41,7 @@ impl ReplyStruct {
     /// The struct with these fields.
     pub fn new(fields: Vec<ReplyField>) -> Self {
         ReplyStruct {
-            by_id: Lookup::new(fields.iter().map(|field| Some(field.id)).collect()),
+            by_id: Ids::new(fields.iter().map(|field| field.id)),
             watched: fields.iter().any(|field| field.required || field.default.is_some()),
             picks: fields.iter().filter_map(|field| field.pick).max().map_or(0, |most| most + 1),
             fields,
@@ -68,27 +68,25 @@ pub struct Case {
 pub struct Answer<V> {
     /// Which of the cases it is; none: the result is empty, as that of a void method is.
     pub case: Option<usize>,
-    /// The value's JSON.
-    pub body: Vec<u8>,
     /// The values that are handed out beside it.
     pub picked: Vec<Option<V>>,
 }
 
-/// Reads a result struct in which one case may be there, or none.
+/// Reads a result struct in which one case may be there, or none, and appends the JSON of its value.
 pub fn answer<H: Host>(
     structs: &[ReplyStruct],
     cases: &[Case],
     payload: &[u8],
+    out: &mut Vec<u8>,
     limit: usize,
     host: &H,
 ) -> Sure<Answer<H::Value>> {
-    let mut body = Vec::with_capacity(2 * payload.len().min(limit) + 64);
-    let mut writer = Writer { structs, bytes: Bytes::new(payload), out: &mut body, limit };
+    let mut writer = Writer { structs, bytes: Bytes::new(payload), out, limit };
     let (mut found, mut picked) = (None, Vec::new());
     loop {
         let field = writer.bytes.byte()?;
         if field == kind::STOP {
-            return Ok(Answer { case: found, body, picked });
+            return Ok(Answer { case: found, picked });
         }
         let id = writer.bytes.i16()?;
         match cases.iter().position(|case| case.id == id) {
@@ -132,7 +130,7 @@ impl Writer<'_> {
         if H::WANTS {
             picked.resize_with(declared.picks, || None);
         }
-        let (mut seen, mut expected) = (Indices::default(), 0);
+        let mut seen = Indices::default();
         self.out.push(b'{');
         loop {
             let kind = self.bytes.byte()?;
@@ -140,7 +138,7 @@ impl Writer<'_> {
                 break;
             }
             let id = self.bytes.i16()?;
-            let Some(at) = declared.by_id.find(&id, &mut expected) else {
+            let Some(at) = declared.by_id.find(id) else {
                 self.bytes.skip(kind, depth)?;
                 continue;
             };
@@ -212,7 +210,11 @@ impl Writer<'_> {
             Type::I8 => json::integer(self.out, self.bytes.i8()?.into()),
             Type::I16 => json::integer(self.out, self.bytes.i16()?.into()),
             Type::I32 => json::integer(self.out, self.bytes.i32()?.into()),
-            Type::I64 if as_text => self.quoted(|out, bytes| Ok(json::integer(out, bytes.i64()?)))?,
+            Type::I64 if as_text => {
+                self.out.push(b'"');
+                json::integer(self.out, self.bytes.i64()?);
+                self.out.push(b'"');
+            }
             Type::I64 => json::integer(self.out, self.bytes.i64()?),
             Type::Double => {
                 let number = self.bytes.double()?;
@@ -221,7 +223,7 @@ impl Writer<'_> {
                 }
                 json::double(self.out, number);
             }
-            Type::String => json::string(self.out, text(self.bytes.string()?)?),
+            Type::String => json::string(self.out, self.bytes.string()?)?,
             Type::Binary => json::base64(self.out, self.bytes.string()?),
             Type::Struct(index) => self.structure(*index, depth, &Nobody, &mut Vec::new())?,
             Type::Set(element) | Type::List(element) => self.list(element, as_text, depth)?,
@@ -296,7 +298,7 @@ impl Writer<'_> {
     /// A map's key as text; `several`: it must not look different from one that is equal.
     fn key(&mut self, declared: &Type, several: bool) -> Sure<()> {
         match declared {
-            Type::String | Type::Binary => json::string(self.out, text(self.bytes.string()?)?),
+            Type::String | Type::Binary => json::string(self.out, self.bytes.string()?)?,
             Type::Bool => {
                 let byte = self.bytes.byte()?;
                 if byte > 1 && several {
@@ -311,7 +313,9 @@ impl Writer<'_> {
                 if number.is_nan() || (is_odd && several) {
                     return Err(Halt::Unsure);
                 }
-                self.quoted(|out, _| shortest(out, number))?;
+                self.out.push(b'"');
+                shortest(self.out, number)?;
+                self.out.push(b'"');
             }
             _ => {
                 self.out.push(b'"');
@@ -321,18 +325,6 @@ impl Writer<'_> {
         }
         Ok(())
     }
-
-    fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>, &mut Bytes) -> Sure<()>) -> Sure<()> {
-        self.out.push(b'"');
-        write(self.out, &mut self.bytes)?;
-        self.out.push(b'"');
-        Ok(())
-    }
-}
-
-#[inline]
-fn text(bytes: &[u8]) -> Sure<&str> {
-    std::str::from_utf8(bytes).map_err(|_| Halt::Unsure)
 }
 
 /// The fewest digits that give the double again, with no exponent.
@@ -354,10 +346,7 @@ fn pick<H: Host>(declared: &Type, bytes: &mut Bytes, host: &H) -> Sure<H::Value>
         Type::I64 => host.integer(bytes.i64()?),
         Type::Double => host.double(bytes.double()?),
         Type::Binary => host.octets(bytes.string()?),
-        Type::String => {
-            let string = bytes.string()?;
-            std::str::from_utf8(string).map_or_else(|_| host.octets(string), |text| host.text(text))
-        }
+        Type::String => host.string(bytes.string()?),
         Type::Set(element) | Type::List(element) if element.is_scalar() => {
             let kind = bytes.byte()?;
             let count = bytes.count(least(element.kind()))?;

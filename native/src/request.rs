@@ -1,18 +1,17 @@
 //! JSON to the bytes of a struct: what a request's body becomes.
 
 use data_encoding::BASE64;
-use jiter::{JiterError, Jiter, NumberInt, Peek};
+use smallvec::SmallVec;
 
 use crate::distinct::Distinct;
+use crate::scan::Scanner;
 use crate::text;
 use crate::thrift::{Halt, Sure, kind};
-use crate::types::{Indices, Lookup, Type};
+use crate::types::{Indices, Keys, Type};
 use crate::values::{Host, Nobody};
 
 // So deep may be what no field wants. Deeper JSON is for the plain codec, which has a limit of its own.
 const UNKNOWN_DEPTH: usize = 100;
-// A number of fewer digits and without an exponent is certainly no infinity.
-const FINITE_DIGITS: usize = 300;
 
 /// A field of a struct that is read from JSON and written to Thrift.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ impl RequestField {
 pub struct RequestStruct {
     /// Its fields, in the order of their declaration.
     pub fields: Vec<RequestField>,
-    by_key: Lookup<Box<str>>,
+    by_key: Keys,
     /// Whether exactly one field must be there.
     pub is_union: bool,
     /// How many values it hands out.
@@ -58,7 +57,7 @@ impl RequestStruct {
     /// The struct with these fields.
     pub fn new(fields: Vec<RequestField>, is_union: bool) -> Self {
         RequestStruct {
-            by_key: Lookup::new(fields.iter().map(|field| field.key.clone()).collect()),
+            by_key: Keys::new(fields.iter().enumerate().filter_map(|(at, field)| Some((field.key.clone()?, at)))),
             picks: fields.iter().filter_map(|field| field.pick).max().map_or(0, |most| most + 1),
             fields,
             is_union,
@@ -87,16 +86,10 @@ impl RequestStruct {
     }
 }
 
-impl From<JiterError> for Halt {
-    fn from(_: JiterError) -> Self {
-        Halt::Unsure
-    }
-}
-
 /// Reads one JSON text, and writes the values that it is made of.
 pub struct Reader<'a> {
     structs: &'a [RequestStruct],
-    json: Jiter<'a>,
+    json: Scanner<'a>,
     /// What has been written.
     pub out: &'a mut Vec<u8>,
     limit: usize,
@@ -115,65 +108,49 @@ impl<'a> Reader<'a> {
         limit: usize,
         digits: bool,
     ) -> Sure<Self> {
-        // Once for all: jiter does not look into what is skipped.
-        std::str::from_utf8(text).map_err(|_| Halt::Unsure)?;
-        Ok(Reader { structs, json: Jiter::new(text), out, limit, digits, is_compared: false })
+        let text = std::str::from_utf8(text).map_err(|_| Halt::Unsure)?;
+        Ok(Reader { structs, json: Scanner::new(text), out, limit, digits, is_compared: false })
     }
 
-    /// What kind of value comes.
-    pub fn peek(&mut self) -> Sure<Peek> {
-        Ok(self.json.peek()?)
-    }
-
-    /// Reads `null`.
-    pub fn null(&mut self) -> Sure<()> {
-        Ok(self.json.known_null()?)
+    /// Reads `null`, if that comes.
+    #[inline]
+    pub fn null(&mut self) -> Sure<bool> {
+        if self.json.peek() == b'n' { self.json.word(b"null").map(|()| true) } else { Ok(false) }
     }
 
     /// Makes sure that nothing follows.
     pub fn finish(&mut self) -> Sure<()> {
-        Ok(self.json.finish()?)
+        self.json.finish()
     }
 
     /// Reads an object, and lets `entry` read the value of each key.
-    pub fn object<T>(
-        &mut self,
-        of: &'a Lookup<T>,
-        mut entry: impl FnMut(&mut Self, Option<usize>) -> Sure<()>,
-    ) -> Sure<()>
-    where
-        T: Ord + Clone + std::borrow::Borrow<str>,
-    {
-        if self.json.peek()? != Peek::Object {
-            return Err(Halt::Unsure);
-        }
-        let mut expected = 0;
-        let mut found = self.json.known_object()?.map(|key| of.find(key, &mut expected));
-        while let Some(at) = found {
-            entry(self, at)?;
-            found = self.json.next_key()?.map(|key| of.find(key, &mut expected));
+    #[inline]
+    pub fn object(&mut self, of: &Keys, mut entry: impl FnMut(&mut Self, Option<usize>) -> Sure<()>) -> Sure<()> {
+        let mut goes_on = self.json.begin(b'{', b'}')?;
+        while goes_on {
+            let key = self.json.key()?;
+            entry(self, of.find(&key))?;
+            goes_on = self.json.goes_on(b'}')?;
         }
         Ok(())
     }
 
     /// Reads a value of this type, and writes it.
     pub fn value<H: Host>(&mut self, declared: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
-        let peek = self.json.peek()?;
         Ok(match declared {
-            Type::Bool => host.bool(self.bool(peek, as_text)?),
+            Type::Bool => host.bool(self.bool(as_text)?),
             Type::Double => {
-                let number = self.double(peek, as_text)?;
+                let number = self.double(as_text)?;
                 self.write_double(number)?;
                 host.double(number)
             }
             Type::String => {
-                let string = string(&mut self.json, peek)?;
-                let value = host.text(string);
-                write_string(self.out, string.as_bytes());
-                value
+                let string = self.json.string()?;
+                write_string(self.out, &string);
+                host.string(&string)
             }
             Type::Binary => {
-                let bytes = BASE64.decode(string(&mut self.json, peek)?.as_bytes()).map_err(|_| Halt::Unsure)?;
+                let bytes = BASE64.decode(&self.json.string()?).map_err(|_| Halt::Unsure)?;
                 write_string(self.out, &bytes);
                 host.octets(&bytes)
             }
@@ -185,48 +162,42 @@ impl<'a> Reader<'a> {
                 _ => self.map(key, value, as_text, depth, host)?,
             },
             _ => {
-                let number = self.integer(peek, declared, as_text)?;
+                let number = self.integer(declared, as_text)?;
                 write_integer(self.out, declared, number);
                 host.integer(number)
             }
         })
     }
 
-    fn bool(&mut self, peek: Peek, as_text: bool) -> Sure<bool> {
-        let value = match peek {
-            Peek::String if as_text => match self.json.known_str()? {
-                "true" => true,
-                "false" => false,
+    fn bool(&mut self, as_text: bool) -> Sure<bool> {
+        let value = match self.json.peek() {
+            b't' => self.json.word(b"true").map(|()| true)?,
+            b'f' => self.json.word(b"false").map(|()| false)?,
+            b'"' if as_text => match &*self.json.string()? {
+                b"true" => true,
+                b"false" => false,
                 _ => return Err(Halt::Unsure),
             },
-            _ => self.json.known_bool(peek)?,
+            _ => return Err(Halt::Unsure),
         };
         self.out.push(value.into());
         Ok(value)
     }
 
-    fn integer(&mut self, peek: Peek, declared: &Type, as_text: bool) -> Sure<i64> {
+    fn integer(&mut self, declared: &Type, as_text: bool) -> Sure<i64> {
         let (low, high) = declared.range().ok_or(Halt::Unsure)?;
-        if peek == Peek::String && (as_text || self.digits) {
-            return text::integer(self.json.known_str()?.as_bytes(), low, high);
+        if (as_text || self.digits) && self.json.peek() == b'"' {
+            return text::integer(&self.json.string()?, low, high);
         }
-        match self.json.known_int(peek)? {
-            NumberInt::Int(number) if (low..=high).contains(&number) => Ok(number),
-            #[allow(unreachable_patterns, reason = "jiter knows larger ones, if another crate wants them")]
-            _ => Err(Halt::Unsure),
-        }
+        let number = self.json.number()?;
+        if number.is_integer { text::integer(number.text, low, high) } else { Err(Halt::Unsure) }
     }
 
-    fn double(&mut self, peek: Peek, as_text: bool) -> Sure<f64> {
-        if peek == Peek::String && as_text {
-            return text::double(self.json.known_str()?.as_bytes());
+    fn double(&mut self, as_text: bool) -> Sure<f64> {
+        if as_text && self.json.peek() == b'"' {
+            return text::double(&self.json.string()?);
         }
-        let start = self.json.current_index();
-        let number = self.json.known_float(peek)?;
-        if number == 0.0 && self.json.slice_to_current(start) == b"-0" {
-            return Ok(0.0); // An integer, which has no sign of its own.
-        }
-        if number.is_finite() { Ok(number) } else { Err(Halt::Unsure) }
+        self.json.number()?.double()
     }
 
     fn write_double(&mut self, number: f64) -> Sure<()> {
@@ -256,8 +227,8 @@ impl<'a> Reader<'a> {
             if !seen.add(at) {
                 return Err(Halt::Unsure);
             }
-            if reader.json.peek()? == Peek::Null {
-                return reader.null();
+            if reader.null()? {
+                return Ok(());
             }
             is_ordered &= at >= latest;
             latest = at;
@@ -314,19 +285,15 @@ impl<'a> Reader<'a> {
         let start = self.out.len() + 6;
         let mut entries = vec![];
         self.items(&[key.kind(), value.kind()], depth, &Nobody, |reader, depth, _| {
-            if reader.json.peek()? != Peek::Array || reader.json.known_array()?.is_none() {
-                return Err(Halt::Unsure);
-            }
+            reader.json.expect(b'[')?;
             let outer = std::mem::replace(&mut reader.is_compared, true);
             let made = reader.value(key, false, depth, host)?;
             reader.is_compared = outer;
             let end = reader.out.len();
-            if reader.json.array_step()?.is_none() {
-                return Err(Halt::Unsure);
-            }
+            reader.json.expect(b',')?;
             entries.push((made, reader.value(value, as_text, depth, host)?));
             ends.push((end, reader.out.len()));
-            if reader.json.array_step()?.is_some() { Err(Halt::Unsure) } else { Ok(()) }
+            reader.json.expect(b']')
         })?;
         self.distinct(start, ends.into_iter())?;
         host.map(entries)
@@ -334,19 +301,16 @@ impl<'a> Reader<'a> {
 
     fn map<H: Host>(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
         let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
-        if self.json.peek()? != Peek::Object {
-            return Err(Halt::Unsure);
-        }
         self.out.extend_from_slice(&[key.kind(), value.kind(), 0, 0, 0, 0]);
         let start = self.out.len();
-        let (mut ends, mut entries) = (vec![], vec![]);
-        let mut name = self.json.known_object()?;
-        while let Some(found) = name {
-            let made = write_key(self.out, key, found, host)?;
+        let (mut ends, mut entries) = (SmallVec::<[_; 8]>::new(), vec![]);
+        let mut goes_on = self.json.begin(b'{', b'}')?;
+        while goes_on {
+            let made = write_key(self.out, key, &self.json.key()?, host)?;
             let end = self.out.len();
             entries.push((made, self.value(value, as_text, depth, host)?));
             ends.push((end, self.out.len()));
-            name = self.json.next_key()?;
+            goes_on = self.json.goes_on(b'}')?;
         }
         // Equal maps may have their entries in any order.
         if self.is_compared && ends.len() > 1 {
@@ -369,17 +333,14 @@ impl<'a> Reader<'a> {
         Vec<V>: Into<Vec<H::Value>>,
     {
         let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
-        if self.json.peek()? != Peek::Array {
-            return Err(Halt::Unsure);
-        }
         self.out.extend_from_slice(kinds);
         self.out.extend_from_slice(&[0; 4]);
         let start = self.out.len();
         let mut values = vec![];
-        let mut next = self.json.known_array()?;
-        while next.is_some() {
+        let mut goes_on = self.json.begin(b'[', b']')?;
+        while goes_on {
             values.push(item(self, depth, host)?);
-            next = self.json.array_step()?;
+            goes_on = self.json.goes_on(b']')?;
         }
         self.count(start, values.len())?;
         host.list(values.into())
@@ -407,49 +368,8 @@ impl<'a> Reader<'a> {
 
     /// Reads a value that nobody wants; it must be JSON all the same, with no number that no double can hold.
     pub fn skip_unknown(&mut self) -> Sure<()> {
-        self.skip(UNKNOWN_DEPTH)
+        self.json.skip(UNKNOWN_DEPTH)
     }
-
-    fn skip(&mut self, depth: usize) -> Sure<()> {
-        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
-        let peek = self.json.peek()?;
-        match peek {
-            Peek::Null => self.json.known_null()?,
-            Peek::True | Peek::False => drop(self.json.known_bool(peek)?),
-            Peek::String => drop(self.json.known_str()?),
-            Peek::Array => {
-                let mut next = self.json.known_array()?;
-                while next.is_some() {
-                    self.skip(depth)?;
-                    next = self.json.array_step()?;
-                }
-            }
-            Peek::Object => {
-                let mut is_there = self.json.known_object()?.is_some();
-                while is_there {
-                    self.skip(depth)?;
-                    is_there = self.json.next_key()?.is_some();
-                }
-            }
-            _ => {
-                let number = self.json.known_number_bytes(peek)?;
-                if number.len() > FINITE_DIGITS || number.iter().any(|byte| matches!(byte, b'e' | b'E')) {
-                    finite(number)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn string<'j>(json: &'j mut Jiter, peek: Peek) -> Sure<&'j str> {
-    if peek == Peek::String { Ok(json.known_str()?) } else { Err(Halt::Unsure) }
-}
-
-/// Unsure if the number is too large for a double.
-fn finite(number: &[u8]) -> Sure<()> {
-    let number: Option<f64> = std::str::from_utf8(number).ok().and_then(|text| text.parse().ok());
-    if number.is_some_and(f64::is_finite) { Ok(()) } else { Err(Halt::Unsure) }
 }
 
 /// Writes a string or binary.
@@ -474,27 +394,27 @@ pub fn write_integer(out: &mut Vec<u8>, declared: &Type, number: i64) {
 }
 
 /// Writes the key of a map from the text that every key in JSON is.
-fn write_key<H: Host>(out: &mut Vec<u8>, declared: &Type, key: &str, host: &H) -> Sure<H::Value> {
+fn write_key<H: Host>(out: &mut Vec<u8>, declared: &Type, key: &[u8], host: &H) -> Sure<H::Value> {
     Ok(match declared {
         Type::String => {
-            write_string(out, key.as_bytes());
-            host.text(key)
+            write_string(out, key);
+            host.string(key)
         }
         Type::Binary => {
-            write_string(out, key.as_bytes());
-            host.octets(key.as_bytes())
+            write_string(out, key);
+            host.octets(key)
         }
         Type::Bool => {
             let value = match key {
-                "true" => true,
-                "false" => false,
+                b"true" => true,
+                b"false" => false,
                 _ => return Err(Halt::Unsure),
             };
             out.push(value.into());
             host.bool(value)
         }
         Type::Double => {
-            let number = text::double(key.as_bytes())?;
+            let number = text::double(key)?;
             if number == 0.0 && number.is_sign_negative() {
                 return Err(Halt::Unsure); // It would have to be the same key as 0.
             }
@@ -503,7 +423,7 @@ fn write_key<H: Host>(out: &mut Vec<u8>, declared: &Type, key: &str, host: &H) -
         }
         _ => {
             let (low, high) = declared.range().ok_or(Halt::Unsure)?;
-            let number = text::integer(key.as_bytes(), low, high)?;
+            let number = text::integer(key, low, high)?;
             write_integer(out, declared, number);
             host.integer(number)
         }

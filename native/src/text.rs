@@ -16,21 +16,25 @@ pub fn integer(text: &[u8], low: i64, high: i64) -> Sure<i64> {
     if digits.is_empty() || text.len() > MOST_DIGITS {
         return Err(Halt::Unsure);
     }
-    let mut number: i128 = 0;
+    let mut number: i64 = 0;
     for digit in digits {
         if !digit.is_ascii_digit() {
             return Err(Halt::Unsure);
         }
-        // Beyond an i64 it may stay at any number.
-        number = (number * 10 + i128::from(digit - b'0')).min(1 << 64);
+        // Downwards, for there is one more negative number than positive ones.
+        number = number.checked_mul(10).and_then(|tens| tens.checked_sub((digit - b'0').into())).ok_or(Halt::Unsure)?;
     }
-    let number = if is_negative { -number } else { number };
-    i64::try_from(number).ok().filter(|number| (low..=high).contains(number)).ok_or(Halt::Unsure)
+    if !is_negative {
+        number = number.checked_neg().ok_or(Halt::Unsure)?;
+    }
+    if (low..=high).contains(&number) { Ok(number) } else { Err(Halt::Unsure) }
 }
 
 /// Reads digits with an optional fraction and exponent; rarer forms are for the plain codec.
 pub fn double(text: &[u8]) -> Sure<f64> {
-    if text.len() > MOST_DIGITS || !text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
+    if text.len() > MOST_DIGITS
+        || !text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'))
+    {
         return Err(Halt::Unsure);
     }
     let number: f64 = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Halt::Unsure)?;

@@ -76,43 +76,100 @@ impl Type {
     }
 }
 
-/// Finds the index of a field by what it is called where it comes from.
+/// Finds fields by their keys in JSON.
 ///
-/// Fields mostly come in the order of their declaration, so the one behind the last is tried first.
-#[derive(Debug, Default)]
-pub struct Lookup<K: Ord> {
-    sorted: Vec<(K, usize)>,
-    declared: Vec<Option<K>>,
+/// Hashed by a few of their bytes, into a table that is made once and so can be made large enough: most keys then cost
+/// one comparison. Whoever sends other keys cannot make it more comparisons than there are fields.
+#[derive(Debug)]
+pub struct Keys {
+    // By the hash of a key: the place of the first of those that have it. They lie side by side.
+    starts: Vec<u32>,
+    entries: Vec<(Box<[u8]>, usize)>,
 }
 
-impl<K: Ord + Clone> Lookup<K> {
-    /// The field at each index is known by its key, if it has one; of equal keys the last counts.
-    pub fn new(keys: Vec<Option<K>>) -> Self {
-        let mut sorted: Vec<(K, usize)> =
-            keys.iter().enumerate().filter_map(|(index, key)| Some((key.clone()?, index))).collect();
-        sorted.sort();
-        Lookup { sorted, declared: keys }
+impl Keys {
+    /// The keys, each with the index that it stands for.
+    pub fn new(keys: impl IntoIterator<Item = (Box<str>, usize)>) -> Self {
+        let mut entries: Vec<(Box<[u8]>, usize)> =
+            keys.into_iter().map(|(key, index)| (key.into_boxed_bytes(), index)).collect();
+        let count = (4 * entries.len()).next_power_of_two();
+        entries.sort_by_key(|(key, _)| Self::hash(key) % count);
+        let start = |hash| entries.partition_point(|(key, _)| Self::hash(key) % count < hash) as u32;
+        Keys { starts: (0..=count).map(start).collect(), entries }
     }
 
-    /// The field's index.
-    ///
-    /// `expected` is that of the field that probably comes; it is moved on.
-    #[inline]
-    pub fn find<Q>(&self, key: &Q, expected: &mut usize) -> Option<usize>
-    where
-        Q: Ord + ?Sized,
-        K: std::borrow::Borrow<Q>,
-    {
-        if let Some(Some(declared)) = self.declared.get(*expected)
-            && declared.borrow() == key
-        {
-            *expected += 1;
-            return Some(*expected - 1);
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What the key stands for.
+    #[inline(always)]
+    pub fn find(&self, key: &[u8]) -> Option<usize> {
+        let hash = Self::hash(key) & (self.starts.len() - 2);
+        let same = &self.entries[self.starts[hash] as usize..self.starts[hash + 1] as usize];
+        same.iter().find(|(each, _)| are_equal(each, key)).map(|(_, index)| *index)
+    }
+
+    #[inline(always)]
+    fn hash(key: &[u8]) -> usize {
+        let length = key.len();
+        let (Some(first), Some(middle), Some(last)) = (key.first(), key.get(length / 2), key.last()) else {
+            return 0;
+        };
+        length ^ usize::from(*first) << 1 ^ usize::from(*middle) << 3 ^ usize::from(*last) << 5
+    }
+}
+
+/// Whether the texts are equal; for short ones quicker than a call of the C library, which `==` is.
+#[inline(always)]
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    let ((chunks, rest), (other_chunks, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    one.len() == other.len()
+        && chunks.iter().zip(other_chunks).all(|(each, other)| u64::from_le_bytes(*each) == u64::from_le_bytes(*other))
+        && rest.iter().zip(other_rest).all(|(each, other)| each == other)
+}
+
+/// Finds fields by their ids on the wire.
+#[derive(Debug, Default)]
+pub struct Ids {
+    // One more than the index of the field, by its id; 0: there is none.
+    small: Vec<u16>,
+    others: Vec<(i16, usize)>,
+}
+
+impl Ids {
+    // Ids beyond are rare enough to be searched for.
+    const SMALL: usize = 256;
+
+    /// The ids of the fields, in the order of their indices; no two are equal.
+    pub fn new(ids: impl IntoIterator<Item = i16>) -> Self {
+        let mut found = Ids::default();
+        for (index, id) in ids.into_iter().enumerate() {
+            match (usize::try_from(id), u16::try_from(index + 1)) {
+                (Ok(place), Ok(number)) if place < Self::SMALL => {
+                    found.small.resize(found.small.len().max(place + 1), 0);
+                    found.small[place] = number;
+                }
+                _ => found.others.push((id, index)),
+            }
         }
-        let place = self.sorted.binary_search_by(|(each, _)| each.borrow().cmp(key)).ok()?;
-        let index = self.sorted[place].1;
-        *expected = index + 1;
-        Some(index)
+        found.others.sort();
+        found
+    }
+
+    /// The index of the field.
+    #[inline]
+    pub fn find(&self, id: i16) -> Option<usize> {
+        match self.small.get(id as usize) {
+            Some(number) if *number > 0 => Some(*number as usize - 1),
+            _ => self.search(id),
+        }
+    }
+
+    fn search(&self, id: i16) -> Option<usize> {
+        let place = self.others.binary_search_by_key(&id, |(each, _)| *each).ok()?;
+        Some(self.others[place].1)
     }
 }
 
@@ -125,7 +182,7 @@ pub struct Indices {
 
 impl Indices {
     /// Adds the index; false if it was there already.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, index: usize) -> bool {
         let word = if index < 64 { &mut self.first } else { self.word(index / 64 - 1) };
         let bit = 1 << (index % 64);
@@ -146,6 +203,7 @@ impl Indices {
         self.first.count_ones() + self.more.iter().map(|word| word.count_ones()).sum::<u32>()
     }
 
+    #[cold]
     fn word(&mut self, at: usize) -> &mut u64 {
         if self.more.len() <= at {
             self.more.resize(at + 1, 0);
@@ -159,15 +217,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_fields_in_any_order() {
-        let lookup = Lookup::new(vec![Some(3), None, Some(-1), Some(7)]);
-        for order in [[3, -1, 7], [7, 3, -1], [-1, 7, 3]] {
-            let mut expected = 0;
-            let found: Vec<_> = order.iter().map(|key| lookup.find(key, &mut expected)).collect();
-            let wanted: Vec<_> = order.iter().map(|key| [3, 0, -1, 7].iter().position(|each| each == key)).collect();
-            assert_eq!(found, wanted);
+    fn finds_fields_by_their_keys() {
+        let names: Vec<String> = (0..100).map(|number| format!("name{number}")).chain(["".into()]).collect();
+        let keys = Keys::new(names.iter().enumerate().map(|(index, name)| (name.as_str().into(), index)));
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(keys.find(name.as_bytes()), Some(index));
         }
-        assert_eq!(lookup.find(&5, &mut 0), None);
+        assert_eq!(["name", "name100", "Name1"].map(|name| keys.find(name.as_bytes())), [None; 3]);
+        assert_eq!(Keys::new([]).find(b""), None);
+    }
+
+    #[test]
+    fn finds_fields_by_their_ids() {
+        let ids = [3, 0, -1, 255, 256, i16::MAX, i16::MIN];
+        let found = Ids::new(ids);
+        for (index, id) in ids.into_iter().enumerate() {
+            assert_eq!(found.find(id), Some(index));
+        }
+        assert_eq!([1, 254, 257, -2].map(|id| found.find(id)), [None; 4]);
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub trait Host {
     fn integer(&self, value: i64) -> Self::Value;
     /// A double.
     fn double(&self, value: f64) -> Self::Value;
-    /// A string that is UTF-8.
-    fn text(&self, value: &str) -> Self::Value;
+    /// A string; bytes, if it is not UTF-8.
+    fn string(&self, value: &[u8]) -> Self::Value;
     /// Bytes.
     fn octets(&self, value: &[u8]) -> Self::Value;
     /// A list or set.
@@ -45,7 +45,7 @@ impl Host for Nobody {
     #[inline]
     fn double(&self, _: f64) {}
     #[inline]
-    fn text(&self, _: &str) {}
+    fn string(&self, _: &[u8]) {}
     #[inline]
     fn octets(&self, _: &[u8]) {}
     #[inline]
