@@ -211,7 +211,7 @@ impl<H: Host> Filling<'_, H> {
         }
     }
 
-    fn from_found<'t>(
+    fn fill_from_found<'t>(
         &mut self,
         field: &RequestField,
         place: &Place,
@@ -312,12 +312,12 @@ fn scalar<H: Host>(out: &mut Vec<u8>, declared: &Type, text: &[u8], host: &H) ->
 }
 
 /// Every text counts, each split at its commas.
-fn items<H: Host>(
+fn items<'t, H: Host>(
     out: &mut Vec<u8>,
     declared: &Type,
     element: &Type,
     trims: bool,
-    given: impl Iterator<Item = &[u8]>,
+    given: impl Iterator<Item = &'t [u8]>,
     host: &H,
 ) -> Sure<H::Value> {
     let start = begin_list(out, element);
