@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from itertools import chain, islice
 from typing import Any
 
@@ -13,11 +14,11 @@ from ..annotations import Access, Failure, Surroundings, checks
 from ..descriptor import Field, ListType, MapType, Schema, SetType, Struct, StructType, Type, TypeName
 from ..explain_rule import CompiledPart, Part, compile_parts, shown
 from ..expression.shapes import FieldShape, Shapes, StructShape
-from ..expression.tree import Selector
+from ..expression.tree import Rule, Selector
 from ..expression.walk import Reached, Walk, key_text
 from ..sensitive import Sensitive
 from ..validation import printable, reached, structs_in
-from ..vt.rules import Written
+from ..vt.rules import SETS, Written, grouped
 from ..vt.sources import Sources
 from ..vt.walk import PREFIX as VT
 from ..vt.walk import written_rules
@@ -66,7 +67,7 @@ class _Object:
     ignored: bool = False
 
     def path_of(self, field: Field) -> str:
-        return f"{self.path}.{field.name}" if self.path else field.name
+        return printable(f"{self.path}.{field.name}" if self.path else field.name)
 
     def hides_field(self, field: Field, names: HiddenNames) -> bool:
         return self.hides or field.name in names.fields
@@ -118,16 +119,19 @@ class _Objects:
 def _of_vd(
     rules: Mapping[TypeName, Reached], shapes: Shapes, names: HiddenNames, objects: Iterable[_Object]
 ) -> Iterator[RuleStory]:
-    known: dict[tuple[TypeName, str], list[CompiledPart]] = {}
+    @cache
+    def walk(struct: TypeName) -> Walk:
+        return Walk(struct, rules, shapes)
+
+    @cache
+    def parts_of(struct: TypeName, field: str, rule: Rule) -> list[CompiledPart]:
+        return compile_parts(walk(struct), field, rule)[:MOST_PARTS]
+
     for each in objects:
-        if each.ignored:
-            continue
-        name = each.struct.name
-        for field, rule in ((found.field, found.rule) for found in rules[name].fields if found.rule.check is not None):
-            if (name, field.name) not in known:
-                known[name, field.name] = compile_parts(Walk(name, rules, shapes), field.name, rule)
-            parts = known[name, field.name][:MOST_PARTS]
+        reached_fields = () if each.ignored else rules[each.struct.name].fields
+        for field, rule in ((found.field, found.rule) for found in reached_fields if found.rule.check is not None):
             hides = each.hides_field(field, names)
+            parts = parts_of(each.struct.name, field.name, rule)
             shown_parts = tuple(_part(part, each.value, hides or _selects(part, names)) for part in parts)
             yield RuleStory(each.path_of(field), rule.text, True, shown_parts)
 
@@ -136,7 +140,11 @@ def _part(part: CompiledPart, value: Any, hides: bool) -> Part:
     if hides:
         return Part(part.text, part.depth, HIDDEN)
     found = part.on(value)
-    return evolve(found, value=shortened(found.value))
+    return evolve(found, value=_printed(found.value))
+
+
+def _printed(text: str) -> str:
+    return shortened(printable(text))
 
 
 def _selects(part: CompiledPart, names: HiddenNames) -> bool:
@@ -155,39 +163,45 @@ def _of_vt(
         shape = shapes.struct(each.struct)
         sources = Sources(shape, now)
         for field in each.struct.fields:
-            for written in written_rules(field.annotations):
-                parts = _vt_parts(field.name, written, shape, sources, each.value)
-                yield _vt_story(each.path_of(field), written, parts, names, each.hides_field(field, names))
-        for written in written_rules(each.struct.annotations):
-            parts = _vt_parts("", written, shape, sources, each.value)
-            yield _vt_story(each.path, written, parts, names, each.hides)
+            for rule in _as_held(written_rules(field.annotations)):
+                parts = _vt_parts(field.name, rule, shape, sources, each.value)
+                yield _vt_story(each.path_of(field), rule, parts, names, each.hides_field(field, names))
+        for rule in _as_held(written_rules(each.struct.annotations)):
+            parts = _vt_parts("", rule, shape, sources, each.value)
+            yield _vt_story(each.path, rule, parts, names, each.hides)
 
 
-def _vt_story(path: str, written: Written, parts: Iterable[Part], names: HiddenNames, hides: bool) -> RuleStory:
+def _as_held(written: list[Written]) -> Iterator[list[Written]]:
+    """The annotations of each rule."""
+    for key, group in grouped(written).items():
+        yield from [group] if key.rpartition(".")[2] in SETS else [[one] for one in group]
+
+
+def _vt_story(path: str, rule: list[Written], parts: Iterable[Part], names: HiddenNames, hides: bool) -> RuleStory:
     def hidden(part: Part) -> Part:
-        return evolve(part, value=HIDDEN if hides or part.text.lstrip("$") in names.holders else shortened(part.value))
+        return evolve(part, value=HIDDEN if hides or part.text.lstrip("$") in names.holders else _printed(part.value))
 
-    if any(each.lstrip("$") in names.holders for each in _FIELDS.findall(written.annotation.value)):
+    if any(each[1:] in names.holders for written in rule for each in _FIELDS.findall(written.annotation.value)):
         # What is computed from it is not to be shown either.
         hides = True
-    return RuleStory(path, str(written), True, tuple(map(hidden, parts)))
+    return RuleStory(path, ", ".join(map(str, rule)), True, tuple(map(hidden, parts)))
 
 
 _FIELDS = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 
 
-def _vt_parts(field: str, written: Written, shape: StructShape, sources: Sources, value: Any) -> Iterator[Part]:
+def _vt_parts(field: str, rule: list[Written], shape: StructShape, sources: Sources, value: Any) -> Iterator[Part]:
     """The field's own value, what it is compared with, and the fields that this is computed from."""
     fields = {each.name: each for each in shape.fields}
     if field:
         yield Part(field, 0, _read(fields[field], value))
-    text = written.annotation.value
-    source = sources.find(text)
-    if source is not None:
-        if not text.startswith("$"):
+    for text in (written.annotation.value for written in rule):
+        source = sources.find(text)
+        if source is not None and not text.startswith("$"):
             yield Part(text, 0, shown(source.read(value)))
-        for each in dict.fromkeys(_FIELDS.findall(text)):
-            yield Part(each, 0 if each == text else 1, _read(fields[each[1:]], value))
+        names = dict.fromkeys(_FIELDS.findall(text)) if source is not None else {}
+        for name in [name for name in names if name[1:] in fields]:
+            yield Part(name, 0 if name == text else 1, _read(fields[name[1:]], value))
 
 
 def _read(field: FieldShape, value: Any) -> str:
@@ -207,16 +221,14 @@ def _judged(
         if failed is not None:
             left.remove(failed)
             story = evolve(story, holds=False, message=_shown(failed, sensitive).message)
-        yield story
+        # Keys of maps are values too.
+        yield story if sensitive is None else evolve(story, path=sensitive.place(story.path))
     for each in (_shown(each, sensitive) for each in left):
         yield RuleStory(each.path, each.rule, False, message=each.message)
 
 
 def _is_of(failure: Failure, story: RuleStory) -> bool:
-    if failure.rule == story.rule:
-        return failure.path == printable(story.path) or _is_below(failure.path, story)
-    # Of a set all annotations together are one rule.
-    return story.rule in failure.rule.split(", ") and failure.path == printable(story.path)
+    return failure.rule == story.rule and (failure.path == story.path or _is_below(failure.path, story))
 
 
 def _is_below(path: str, story: RuleStory) -> bool:

@@ -33,7 +33,11 @@ def json_text(value: Any) -> str:
     """A value that came as JSON: a large one by its kind alone."""
     if isinstance(value, dict | list) and len(value) > MOST_PARTS:
         return f"{kind(value)} of {len(value)}"
-    return shortened(orjson.dumps(value).decode())
+    try:
+        return shortened(orjson.dumps(value).decode())
+    except orjson.JSONEncodeError:
+        # It reads deeper values than it writes.
+        return f"{kind(value)} of many levels"
 
 
 class _Plain:

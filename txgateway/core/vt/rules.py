@@ -89,16 +89,17 @@ _TEXTS: dict[str, tuple[str, Callable[[bytes, bytes], bool]]] = {
     "contains": ("contains rule failed", operator.contains),
     "not_contains": ("not_contains rule failed", lambda value, wanted: wanted not in value),
 }
-_SETS = {"in": True, "not_in": False}
+# Of these all annotations of a field are one rule.
+SETS = {"in": True, "not_in": False}
 _BITS = {Scalar.I8: 8, Scalar.I16: 16, Scalar.I32: 32, Scalar.I64: 64}
 _LIST_SIZES = {"min_size": ("MinLen rule failed", operator.lt), "max_size": ("MaxLen rule failed", operator.gt)}
 _MAP_SIZES = {"min_size": ("min_size rule failed", operator.lt), "max_size": ("max_size rule failed", operator.gt)}
 
 _KEYS = {
-    "a number": (*_NUMERIC, *_SETS, "not_nil"),
-    "a text": (*_SIZES, *_TEXTS, "pattern", *_SETS, "not_nil"),
+    "a number": (*_NUMERIC, *SETS, "not_nil"),
+    "a text": (*_SIZES, *_TEXTS, "pattern", *SETS, "not_nil"),
     "a boolean": ("const", "not_nil"),
-    "an enum": ("const", *_SETS, "defined_only", "not_nil"),
+    "an enum": ("const", *SETS, "defined_only", "not_nil"),
     "a list": (*_LIST_SIZES, "elem"),
     "a map": (*_MAP_SIZES, "no_sparse", "key", "value"),
     "a struct": ("skip", "not_nil"),
@@ -162,7 +163,7 @@ class RuleBuilder:
             case StructType():
                 return self._struct(type, name, written)
         checks: list[Check] = []
-        for key, group in _grouped(written).items():
+        for key, group in grouped(written).items():
             head, _, rest = key.partition(".")
             if head not in _KEYS[kind] or bool(rest) != (head in _PARTS):
                 self._refuse(group[0].annotation, UnknownKey(kind, key))
@@ -174,7 +175,7 @@ class RuleBuilder:
         self, build: Callable[..., Check | None], type: Type, name: str, key: str, group: list[Written]
     ) -> Iterator[Check | None]:
         """The checks of one key; a set is one check, anything else one for each annotation."""
-        for each in [group] if key in _SETS else [[one] for one in group]:
+        for each in [group] if key in SETS else [[one] for one in group]:
             try:
                 yield build(type, name, key, each)
             except RuleError as error:
@@ -196,7 +197,7 @@ class RuleBuilder:
         assert isinstance(type, ScalarType)
         read, convert = _double_reading() if type.scalar is Scalar.DOUBLE else _whole_reading(_BITS[type.scalar])
         sources = [self._source(each, read, "number", "whole number") for each in group]
-        if key in _SETS:
+        if key in SETS:
             return _membership(name, key, sources, convert, scalar_text, group)
         label, fails = _NUMERIC[key]
         return _comparison(f"field {name} {label}", fails, sources[0], convert, scalar_text, group[0])
@@ -214,7 +215,7 @@ class RuleBuilder:
         if key == "pattern":
             return self._pattern(name, group[0], show)
         sources = [self._source(each, go_literal, TEXT, OCTETS) for each in group]
-        if key in _SETS:
+        if key in SETS:
             return _membership(name, key, sources, _octets, show, group)
         label, holds = _TEXTS[key]
         return _comparison(
@@ -276,7 +277,7 @@ class RuleBuilder:
         if key == "defined_only":
             return _defined_only(name, enum, group[0]) if _flag(group[0]) else None
         sources = [literal("enum", self._member(each.annotation.value, enum)) for each in group]
-        if key in _SETS:
+        if key in SETS:
             return _membership(name, key, sources, int, show, group)
         return _comparison(f"field {name} const rule failed", operator.ne, sources[0], int, show, group[0])
 
@@ -445,7 +446,7 @@ def reader_of(type: Type, shape: Shape) -> Callable[[Any], Any]:
     return shape.read
 
 
-def _grouped(written: list[Written]) -> dict[str, list[Written]]:
+def grouped(written: list[Written]) -> dict[str, list[Written]]:
     """By key; a repeated one stands where it stood first, as in thriftgo's tree."""
     groups: dict[str, list[Written]] = {}
     for each in written:
@@ -508,7 +509,7 @@ def _membership(
     show: Callable[[Any], str],
     group: list[Written],
 ) -> Check:
-    wanted_in = _SETS[key]
+    wanted_in = SETS[key]
     rule = ", ".join(map(str, group))
 
     def check(struct: Any, value: Any) -> Iterator[Finding]:
