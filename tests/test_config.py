@@ -27,8 +27,8 @@ def test_what_is_merged_later_wins():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[htp]", "1: [htp]: no such table; did you mean http?"),
-        ("[x]", "1: [x]: no such table; there are http, mapping, "),
+        ("[htp]", "1: htp: no such table; did you mean http?"),
+        ("[x]", "1: x: no such table; there are http, mapping, "),
         ("http = 3", "1: http: expected a table"),
         ("[http]\nmaxbody = 3", "2: http.maxbody: no such setting; did you mean max_body?"),
         ("[http]\n\nretries = 3", "3: http.retries: no such setting; there is one in [policy]"),
@@ -47,7 +47,7 @@ def test_what_is_merged_later_wins():
         ('[upstream]\nprotocol = "json"', '2: upstream.protocol: no "json"; there are binary, compact'),
         ('[policy]\nretry_on = ["closed", "rain"]', '2: policy.retry_on: no "rain"; there are unavailable, '),
         ("[http", "1: no TOML: Expected ']' at the end of a table declaration"),
-        ("[http]\nlisten =\n\n", "2:9: no TOML: Invalid value"),
+        ("[http]\nlisten =\n\n", "2: no TOML at column 9: Invalid value"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place(text, says):
@@ -60,7 +60,11 @@ def test_all_that_is_wrong_is_said_at_once():
     toml = '[htp]\n[http]\nmax_body = 1\nidle_timeout = 0\n[upstream]\nbalancer = "x"\n'
     with pytest.raises(ConfigError) as caught:
         read_settings(toml, "tgw.toml")
-    assert [each.partition(": ")[0] for each in caught.value.complaints] == ["tgw.toml:1", "tgw.toml:4", "tgw.toml:6"]
+    assert [(each.file, each.line, each.name) for each in caught.value.complaints] == [
+        ("tgw.toml", 1, "htp"),
+        ("tgw.toml", 4, "http.idle_timeout"),
+        ("tgw.toml", 6, "upstream.balancer"),
+    ]
 
 
 def test_a_secret_stands_in_a_file_or_in_the_environment(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -52,21 +52,43 @@ from .net.http import http_servers
 from .net.mapping.folder import WATCHES
 
 
-class ConfigError(Exception):
-    """Settings are wrong.
+@frozen
+class Complaint:
+    """What is wrong with a setting.
 
-    :ivar complaints: each begins with the name of its setting, and says what that may be.
+    :ivar name: its full name; empty if it is about no setting.
+    :ivar file: where it stands, if that is known, and
+    :ivar line: in which line, counted from 1; 0 if that is not known.
     """
 
-    def __init__(self, *complaints: str) -> None:
-        super().__init__("\n".join(complaints))
-        self.complaints = complaints
+    name: str
+    message: str
+    file: str = ""
+    line: int = 0
+
+    @classmethod
+    def of(cls, text: str) -> Complaint:
+        """:param text: the name of the setting, a colon, and what is wrong with it."""
+        name, _, message = text.partition(": ")
+        return cls(name, message)
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.name, self.message) if part)
+
+
+class ConfigError(Exception):
+    """Settings are wrong."""
+
+    def __init__(self, *complaints: str | Complaint) -> None:
+        """:param complaints: each begins with the name of its setting, and says what that may be."""
+        self.complaints = tuple(each if isinstance(each, Complaint) else Complaint.of(each) for each in complaints)
+        super().__init__("\n".join(map(str, self.complaints)))
 
     def located(self, file: str, toml: str) -> ConfigError:
-        """The same with the file and the line of each setting in front."""
+        """The same with the places of the settings in a file."""
         lines = lines_of_names(toml)
-        places = ((line_of(each.partition(": ")[0].strip("[]"), lines), each) for each in self.complaints)
-        return ConfigError(*(f"{file}:{line}: {each}" if line else f"{file}: {each}" for line, each in places))
+        return ConfigError(*(evolve(each, file=file, line=line_of(each.name, lines)) for each in self.complaints))
 
 
 @frozen
@@ -346,26 +368,40 @@ def step_to(running: Settings, wanted: Settings, is_live: Callable[[Setting], bo
 
 def read_settings(toml: str, file: str) -> Settings:
     """The settings of a TOML file; what it leaves out has its default. Raises ConfigError."""
+    return all_of_it(read_usable(toml, file))
+
+
+def read_usable(toml: str, file: str) -> tuple[Settings, tuple[Complaint, ...]]:
+    """The same, with those settings left out that are wrong, and what is wrong with them.
+
+    Raises ConfigError if the file is no TOML.
+    """
     try:
         tables = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_unparsed(file, toml, str(error))) from None
-    try:
-        return merge(Settings(), tables)
-    except ConfigError as error:
-        raise error.located(file, toml) from None
+    settings, complaints = _merged(Settings(), tables)
+    return settings, ConfigError(*complaints).located(file, toml).complaints
+
+
+def all_of_it(read: tuple[Settings, Sequence[str | Complaint]]) -> Settings:
+    """Raises ConfigError if anything is wrong."""
+    settings, complaints = read
+    if complaints:
+        raise ConfigError(*complaints)
+    return settings
 
 
 # How the parser says where it stopped.
 _STOPPED = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 
-def _unparsed(file: str, toml: str, said: str) -> str:
+def _unparsed(file: str, toml: str, said: str) -> Complaint:
     parts = _STOPPED.fullmatch(said)
     if parts is None:
-        return f"{file}: no TOML: {said}"
-    place = f"{parts[2]}:{parts[3]}" if parts[2] else toml.rstrip().count("\n") + 1
-    return f"{file}:{place}: no TOML: {parts[1]}"
+        return Complaint("", f"no TOML: {said}", file)
+    line, where = (int(parts[2]), f" at column {parts[3]}") if parts[2] else (toml.rstrip().count("\n") + 1, "")
+    return Complaint("", f"no TOML{where}: {parts[1]}", file, line)
 
 
 def merge(settings: Settings, tables: Mapping[str, Any]) -> Settings:
@@ -373,19 +409,22 @@ def merge(settings: Settings, tables: Mapping[str, Any]) -> Settings:
 
     Raises ConfigError with all that is wrong.
     """
+    return all_of_it(_merged(settings, tables))
+
+
+def _merged(settings: Settings, tables: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    """With what is right of them, and what is wrong."""
     complaints: list[str] = []
     declared = {each.name: each for each in TABLES}
     changed: dict[str, Any] = {}
     for name, values in tables.items():
         if name not in declared:
-            complaints.append(f"[{name}]: no such table; {_suggestion(name, declared)}")
+            complaints.append(f"{name}: no such table; {_suggestion(name, declared)}")
         elif not isinstance(values, Mapping):
             complaints.append(f"{name}: expected a table")
         else:
             changed[name] = _merge_table(declared[name], getattr(settings, name), values, complaints)
-    if complaints:
-        raise ConfigError(*complaints)
-    return evolve(settings, **changed)
+    return evolve(settings, **changed), complaints
 
 
 def _merge_table(here: Table, before: Any, values: Mapping[str, Any], complaints: list[str]) -> Any:

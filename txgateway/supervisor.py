@@ -172,7 +172,7 @@ class _Supervisor(MultiService):
                 public,
                 lambda: public_address([each.text for each in self._sockets], [each.address for each in self._sockets]),
                 settings.http.admin_names,
-                pages.explaining and pages.explaining.explain,
+                pages.explaining.explain if pages.explaining else None,
             ),
             drawing,
         )

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from . import __version__, config
 from .config import (
+    Complaint,
     ConfigError,
     DiscoverySettings,
     HttpSettings,
@@ -151,7 +152,7 @@ def check_settings(settings: Settings, reactor: Any) -> None:
         lambda: policies_from(settings),
         lambda: _span_sender(settings.tracing, reactor),
     ]
-    complaints: list[str] = []
+    complaints: list[Complaint] = []
     for part in parts:
         try:
             part()
@@ -729,7 +730,7 @@ def tell_refused(error: ConfigError, changes: Changes) -> None:
     """Say why settings stay as they were."""
     for complaint in error.complaints:
         log.error("settings: all stay as they were: {complaint}", complaint=complaint)
-    changes.note(CONFIG, "changed settings are refused", details=error.complaints, is_bad=True)
+    changes.note(CONFIG, "changed settings are refused", details=[str(each) for each in error.complaints], is_bad=True)
 
 
 def _compiling(settings: config.MappingSettings, policies: Policies) -> MappingSettings:

@@ -53,4 +53,4 @@ def test_what_has_no_line_of_its_own_has_that_of_its_table():
     assert line_of("policy.methods.book.retries", lines) == 2
     assert line_of("policy.methods.book.retries.x", lines) == 2
     assert line_of("policy.timeout", lines) == 1
-    assert line_of("http.listen", lines) is None
+    assert line_of("http.listen", lines) == 0

@@ -46,7 +46,7 @@ def test_one_process_takes_over_what_it_can(book, file):
             r"settings: all stay .*tgw\.toml:3: http\.max_body",
         )
         assert statuses(gateway) == (200, 200)
-        hang_up(gateway, file, "[http\n", r"tgw\.toml:1:6: no TOML: ")
+        hang_up(gateway, file, "[http\n", r"tgw\.toml:1: no TOML at column 6: ")
         hang_up(gateway, file, '[http]\nmax_headers = 3\nserver = "klein"\n', r"http\.max_headers taken over")
         assert statuses(gateway) == (200, 431)
         assert "http.server has changed, which waits for the next start" in gateway.output

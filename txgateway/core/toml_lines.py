@@ -37,13 +37,11 @@ def lines_of_names(toml: str) -> dict[str, int]:
     return found
 
 
-def line_of(name: str, lines: dict[str, int]) -> int | None:
-    """The line of a setting, or of the nearest table around it that has one."""
-    while name not in lines:
-        name, dot, _ = name.rpartition(".")
-        if not dot:
-            return None
-    return lines[name]
+def line_of(name: str, lines: dict[str, int]) -> int:
+    """The line of a setting, or of the nearest table around it that has one; 0 if none has."""
+    while name and name not in lines:
+        name = name.rpartition(".")[0]
+    return lines.get(name, 0)
 
 
 def _statements(toml: str) -> Iterator[tuple[int, str]]:
