@@ -13,6 +13,7 @@ NATIVE = RustExtension(
     path="native/Cargo.toml",
     args=["--locked"],
     binding=Binding.PyO3,
+    py_limited_api=True,
     # Without it the gateway works as well, more slowly: no reason to refuse an installation.
     optional=True,
     debug=False,
