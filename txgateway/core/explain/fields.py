@@ -25,7 +25,7 @@ from ..places import Otherwise, Places, Wanted, is_demanded, places_of_value, so
 from ..sensitive import Sensitive
 from ..text import scalar_reader
 from ..text_values import texts
-from .hiding import is_hidden
+from .hiding import is_hidden, is_told_of_in_parts
 from .story import HIDDEN, Fate, FieldStory, Look, Unused
 from .values import json_text, value_text
 from .words import SHOWN, printable, shortened, similar
@@ -122,7 +122,7 @@ class _Teller:
         return Told(fields, unused)
 
     def _whole_value(self, field: Field, value: Any, hides: bool) -> _Found:
-        look = Look("JSON body", None if value is None else _seen(json_text(value), hides))
+        look = Look("JSON body", None if value is None else self._seen(json_text(value), field, hides))
         if value is None:
             found = self._unset(None, Wanted(field, otherwise=_of_value(field)), field.name, hides)
         else:
@@ -176,6 +176,10 @@ class _Teller:
         fate = Fate.ZERO if field.default is None else Fate.DEFAULT
         return _Found(_story(field, path, fate, value=self._shown(value, field, hides)), value if is_set else None)
 
+    def _seen(self, text: str, field: Field, hides: bool) -> str:
+        """What was found for a field."""
+        return HIDDEN if hides or is_told_of_in_parts(field, self._sensitive) else text
+
     def _hides(self, field: Field) -> bool:
         return is_hidden(field, self._sensitive)
 
@@ -206,7 +210,7 @@ class _Teller:
             otherwise = Otherwise.ZERO if is_demanded(field) else Otherwise.UNSET
             return _looked(self._unset(struct, Wanted(field, otherwise=otherwise), path, hides), []).story
         value = item.get(key)
-        look = Look(_place(key), None if value is None else _seen(json_text(value), hides))
+        look = Look(_place(key), None if value is None else self._seen(json_text(value), field, hides))
         if value is None:
             otherwise = Otherwise.REFUSED if is_demanded(field) else Otherwise.UNSET
             return _looked(self._unset(struct, Wanted(field, otherwise=otherwise), path, hides), [look]).story
@@ -286,13 +290,15 @@ class _RouteTeller(_Teller):
                 note = "null counts as nothing" if place in self._inputs.json else ""
                 return None, Look(_place(place), None, asked, note)
             found = self._read(field, item, path, hides, FIELD_DEPTH) if asked else None
-            return found, Look(_place(place), _seen(json_text(item), hides), asked)
+            return found, Look(_place(place), self._seen(json_text(item), field, hides), asked)
         occurrences = place.occurrences(self._inputs)
         if occurrences is None:
             return None, Look(_place(place), None, asked)
         found = self._taken(field, place, occurrences, path, hides) if asked else None
         note = "an empty text counts as nothing" if asked and found is None else ""
-        return found, Look(self._whence(place, occurrences), _seen(_joined(occurrences), hides), asked, note)
+        return found, Look(
+            self._whence(place, occurrences), self._seen(_joined(occurrences), field, hides), asked, note
+        )
 
     def _whence(self, source: Source, occurrences: list[bytes]) -> str:
         """Some sources look at two places."""
@@ -377,10 +383,6 @@ def _looked(found: _Found, looks: list[Look]) -> _Found:
 
 def _place(place: Place) -> str:
     return f"JSON key {place!r}" if isinstance(place, str) else str(place)
-
-
-def _seen(text: str, hides: bool) -> str:
-    return HIDDEN if hides else text
 
 
 def _joined(occurrences: list[bytes]) -> str:

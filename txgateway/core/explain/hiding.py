@@ -31,6 +31,11 @@ def is_hidden(field: Field, sensitive: Sensitive | None) -> bool:
     return marked(field, SENSITIVE) or (sensitive is not None and any(each.whole for each in sources_of(field)))
 
 
+def is_told_of_in_parts(field: Field, sensitive: Sensitive | None) -> bool:
+    """Whether something in the field is not to be shown, so that what came for it as a whole must not be either."""
+    return is_hidden(field, sensitive) or (sensitive is not None and field.name in sensitive.holders)
+
+
 @frozen
 class HiddenNames:
     """Names of fields of a request.
@@ -59,7 +64,7 @@ def hidden_keys(fields: Iterable[Wanted], sensitive: Sensitive | None) -> frozen
 def _hidden_keys(fields: Iterable[Wanted], sensitive: Sensitive, hides: bool) -> Iterator[str]:
     for wanted in fields:
         hidden = hides or is_hidden(wanted.field, sensitive)
-        if hidden:
+        if hidden or is_told_of_in_parts(wanted.field, sensitive):
             yield from (source.name for source in (*wanted.places.before, *wanted.places.after))
         yield from _hidden_keys(wanted.inside or (), sensitive, hidden)
 

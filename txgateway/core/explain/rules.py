@@ -130,7 +130,7 @@ def _of_vd(
     for each in objects:
         reached_fields = () if each.ignored else rules[each.struct.name].fields
         for field, rule in ((found.field, found.rule) for found in reached_fields if found.rule.check is not None):
-            hides = each.hides_field(field, names)
+            hides = each.hides_field(field, names) or field.name in names.holders
             parts = parts_of(each.struct.name, field.name, rule)
             shown_parts = tuple(_part(part, each.value, hides or _selects(part, names)) for part in parts)
             yield RuleStory(each.path_of(field), rule.text, True, shown_parts)
