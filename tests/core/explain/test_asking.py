@@ -12,7 +12,6 @@ from hypothesis import strategies as some
 from txgateway.core.explain.asking import MAX_ASKED, MAX_HEADERS, MAX_TARGET, NotAsked, read_asked
 from txgateway.core.message import Request
 
-
 MANY = orjson.dumps({f"h{number}": "" for number in range(MAX_HEADERS + 1)}).decode()
 
 
