@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 import click
-from twisted.internet import task
+from twisted.internet import reactor, task
 from twisted.internet.defer import maybeDeferred
 
 from ..config import ConfigError, Settings, merge
@@ -157,9 +157,10 @@ def _found_out(
 
 def _asked_of_our_own(settings: Settings, question: str) -> Page:
     """What a gateway says that runs for this question alone. Raises NotAsked, NotExplained or ConfigError."""
+    service = build_gateway(settings, reactor, [])
     outcome: list[Page | Exception] = []
     with suppress(SystemExit):
-        task.react(_run, (settings, question, outcome))
+        task.react(_run, (service, question, outcome))
     if not outcome:
         raise click.ClickException("interrupted")
     if isinstance(outcome[0], Exception):
@@ -167,17 +168,16 @@ def _asked_of_our_own(settings: Settings, question: str) -> Page:
     return outcome[0]
 
 
-async def _run(reactor: Any, settings: Settings, question: str, outcome: list[Page | Exception]) -> None:
+async def _run(reactor: Any, service: GatewayService, question: str, outcome: list[Page | Exception]) -> None:
     try:
-        service = build_gateway(settings, reactor, [])
         service.startService()
-    except (ConfigError, SystemExit) as error:
-        outcome.append(error if isinstance(error, ConfigError) else NotExplained(str(error)))
+    except SystemExit as error:
+        outcome.append(NotExplained(str(error)))
         return
+    explaining = service.pages.explaining
+    assert explaining is not None
     try:
         await _discovered(reactor, service)
-        explaining = service.pages.explaining
-        assert explaining is not None
         outcome.append(await explaining.explain(question))
     except (NotAsked, NotExplained) as error:
         outcome.append(error)

@@ -21,7 +21,7 @@ def with_pick(explained: Explained, seen: Seen) -> Explanation:
     pick = tell_pick(call, seen)
     if pick.available:
         return evolve(explanation, pick=pick)
-    error = NoInstance(f"No instance of {call.service!r} is registered", service=call.service, method=plan.method.name)
+    error = NoInstance(f"No instance of {call.service!r} is registered", service=call.service)
     return evolve(explanation, pick=pick, outcome=failed(error, plan))
 
 
