@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from tests.mapped import schema_of
+from txgateway.cli import main
 from txgateway.config import TABLES
 from txgateway.core.annotations.known import KNOWN
 from txgateway.core.balancing import balancers
@@ -40,3 +43,14 @@ def test_the_example_of_policies_means_what_it_seems_to():
     assert not insert.idempotent
     assert query.choice == insert.choice == Choice("ewma")
     assert service.warnings == ()
+
+
+def test_the_example_of_an_explanation_is_what_is_printed():
+    page = (ROOT / "docs" / "explain.md").read_text("utf-8")
+    block = page.partition("    $ tgw explain ")[2].partition("\nThe request is written")[0]
+    command, _, shown = block.partition("\n")
+    request = command.partition("'")[2].partition("'")[0]
+    printed = CliRunner().invoke(main, ["explain", request, "--idl", str(ROOT / "idl")]).output
+    # How long the steps took is never the same.
+    lines, wanted = ([line.strip() for line in text.split("\n") if " µs" not in line] for text in (printed, shown))
+    assert [line for line in lines if line] == [line for line in wanted if line]
