@@ -238,6 +238,14 @@ def test_of_a_form_and_of_json_too():
     assert [(each.place, each.name, each.hint) for each in json.unused] == [("JSON key", "titel", "title")]
 
 
+def test_what_steers_the_pick_is_taken_too():
+    text = 'struct Req {} service S { void ask(1: Req r) (api.get = "/ask", tgw.hash_key = "query:user") }'
+    explanation = told(text, "GET", "/ask?user=7&usr=8")
+    assert [each.name for each in explanation.unused] == ["usr"]
+    assert explanation.call is not None
+    assert explanation.call.hash_key == "7"
+
+
 def test_not_more_names_than_anybody_reads():
     query = "&".join(f"p{n}=1" for n in range(5000))
     assert len(told(idl("1: string a"), "GET", f"/ask?{query}").unused) == MOST_UNUSED

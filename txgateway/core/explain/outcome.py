@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from attrs import evolve
 
@@ -33,12 +35,23 @@ def answered(response: Response, is_shown: bool) -> Outcome:
 
     :param is_shown: whether the body may be, if it is the service's; what the gateway itself says always is.
     """
-    if dict(response.headers).get(b"content-type") == _PROBLEM:
-        problem = orjson.loads(response.body)
+    problem = _problem(response)
+    if problem:
         kind = str(problem.get("type", "")).rpartition(":")[2]
         return _of(response, f"{problem.get('title')}: {problem.get('detail')}", kind)
     outcome = _of(response, "answered", "")
     return outcome if is_shown else evolve(outcome, body=HIDDEN)
+
+
+def _problem(response: Response) -> dict[str, Any]:
+    """The problem document that the response is; empty if it is none."""
+    if dict(response.headers).get(b"content-type") != _PROBLEM:
+        return {}
+    try:
+        document = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def undecided(plan: Plan) -> Outcome:

@@ -25,7 +25,7 @@ from .outcome import failed, undecided
 from .routes import is_json_call, near_calls, near_misses, story_of
 from .rules import tell_rules
 from .sending import story_of_call
-from .story import HIDDEN, CallStory, Explanation, RuleStory, Step
+from .story import HIDDEN, CallStory, Explanation, RuleStory, Step, Unused
 from .words import count_of, printable
 
 T = TypeVar("T")
@@ -169,7 +169,7 @@ class _Telling:
             near=() if self._route is None else near_misses(mapping, request, self._route),
             outcome=undecided(plan),
             fields=told.fields,
-            unused=told.unused,
+            unused=tuple(each for each in told.unused if not self._steers(each)),
             validate=plan.policy.validate,
             rules=self._rules(told.arguments, now),
         )
@@ -192,6 +192,11 @@ class _Telling:
         if self._route is None:
             return tell_call(self._structs, method, sensitive, self._request, self._plan.enveloped)
         return tell_route(self._structs, method, sensitive, self._request, self._parameters)
+
+    def _steers(self, unused: Unused) -> bool:
+        """Whether the pick of an instance depends on it, though no field does."""
+        policy = self._plan.policy
+        return unused.place == "query parameter" and f"query:{unused.name}" in (policy.hash_key, *policy.subset)
 
     def _rules(self, arguments: ThriftStruct | None, now: Callable[[], int]) -> tuple[RuleStory, ...]:
         """None of a request that cannot be bound: the gateway does not come to them."""
