@@ -48,7 +48,7 @@ UPSTREAM_SECONDS = Family(
     "tgw_upstream_seconds_total", COUNTER, "Time from the first try of a call to the end of its last", _METHOD
 )
 INSTANCES = Family("tgw_instances", GAUGE, "Instances by state", ("service", "state"), GREATEST)
-INSTANCE_CALLS = Family("tgw_instance_calls_total", COUNTER, "Calls given to an instance", ("service", "instance"))
+INSTANCE_CALLS = Family("tgw_instance_calls_total", COUNTER, "Calls given to an instance", ("service", "address"))
 CALLS_IN_FLIGHT = Family("tgw_upstream_calls_in_flight", GAUGE, "Calls that are not answered yet", ("service",))
 CALLS_WAITING = Family("tgw_upstream_calls_waiting", GAUGE, "Of these, calls that wait for a connection", ("service",))
 CONNECTIONS = Family("tgw_upstream_connections", GAUGE, "Connections to instances, by state", ("service", "state"))
