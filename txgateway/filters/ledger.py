@@ -105,5 +105,5 @@ def _named(failure: Failure, request: Request) -> GatewayError:
 
 
 def _path(request: Request) -> str:
-    # The query is left out: it may hold what no log should.
-    return request.path.decode("ascii", "backslashreplace")
+    # As the IDL has it, if it is a route: what was sent may hold what no log should, and so may the query.
+    return request.path.decode("ascii", "backslashreplace") if request.route is None else request.route.path
