@@ -263,6 +263,37 @@ def test_what_cannot_be_is_refused_by_the_name_of_its_setting(tables, says):
     assert str(caught.value).startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("verb", "target", "headers", "status", "failure"),
+    [
+        ("GET", "/book/qeury?num=7", {}, 404, "not-found"),
+        ("DELETE", "/book/query?num=7", {}, 405, "verb-not-allowed"),
+        ("POST", "/book/insert", {"content_type": "text/csv"}, 415, "unsupported-body"),
+        ("GET", "/book/query?num=abc", {}, 400, "bad-request"),
+        ("POST", "/book/insert", {"content_type": "application/json"}, 400, "bad-request"),
+        ("GET", "/book/query?num=7", {}, 503, "no-instance"),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_every_failure_is_json_that_names_the_request_and_is_counted(
+    start, verb, target, headers, status, failure
+):
+    gateway = start()
+    got, head, body = await gateway.get(target, verb, b"{broken" if verb == "POST" else b"", **headers)
+    problem = json.loads(body)
+    assert got == problem["status"] == status
+    assert head.getRawHeaders("content-type") == ["application/problem+json"]
+    assert head.getRawHeaders("x-request-id") == [problem["request_id"]]
+    assert problem["type"] == f"urn:txgateway:problem:{failure}"
+    assert (head.getRawHeaders("retry-after") is not None) is (status == 503)
+    for internal in ("Traceback", "twisted", "127.0.0.1", "orjson", "int()", "File "):
+        assert internal not in str(problem)
+    shown = await gateway.metrics()
+    assert [key[3] for key in shown if key[0] == "tgw_failures_total"] == [failure]
+    # Nobody has to be asked why: there is no instance.
+    assert shown["tgw_instances", "book", "live"] == 0
+
+
 SECRET = """
 struct Login { 1: i32 pin (api.path="pin", tgw.sensitive="true") }
 struct Ack {}
