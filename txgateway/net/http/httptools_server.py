@@ -33,7 +33,7 @@ from ..alarm import NEVER, Alarm
 from ..writing import Write, writer
 from . import Handler, HttpLimits, PublicHandlers, http_servers
 from .handover import handover
-from .klein_server import LAST_REQUEST_WITHIN, klein_site
+from .klein_server import LAST_REQUEST_WITHIN, klein_site, needed_by_klein
 from .llhttp import read_headers
 
 log = Logger()
@@ -393,6 +393,8 @@ class HttpToolsServer:
         self._heads: dict[tuple[int, tuple[Header, ...]], tuple[bytes, bool]] = {}
         self._date_of = 0
         self._end = self._closing_end = b""
+        self._needed: PublicHandlers | None = None
+        self._klein: Handler
         self.serve(handlers)
 
     def serve(self, handlers: PublicHandlers, limits: HttpLimits | None = None) -> None:
@@ -402,14 +404,13 @@ class HttpToolsServer:
         """
         if limits is not None:
             self.limits, self.message_limits = limits, limits.message
-        klein = _Lazy(handlers, self.limits)
+        needed = needed_by_klein(handlers)
+        if needed != self._needed or limits is not None:
+            self._needed, self._klein = needed, _Lazy(needed, self.limits)
         self.refused = handlers.refused
         self._id_start = handlers.id_header and b"%b: " % handlers.id_header
         self._route = handlers.route
-        self._klein: Handler = klein
-        # An IDL may have routes of its own there, among which Klein chooses.
-        under_gateway = any(re.match("/*gateway(/|$)", route.path) for route in handlers.routes)
-        self._generic = klein if under_gateway else handlers.generic
+        self._generic = self._klein if needed.routes else handlers.generic
 
     def handle(self, request: Request) -> Deferred[Response]:
         path = request.path
@@ -500,7 +501,7 @@ class HttpToolsServer:
 
 
 class _Lazy:
-    """Klein's app as a handler, made when it is first needed: with 10,000 routes that takes seconds."""
+    """Klein's app as a handler, made when it is first needed."""
 
     def __init__(self, handlers: PublicHandlers, limits: HttpLimits) -> None:
         self._handlers = handlers
