@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -602,3 +604,21 @@ def test_every_recorded_load_error_of_plain_idl_is_among_them() -> None:
     names = {c["idl"].removesuffix(".thrift") for c in cases if c["expected"]["outcome"] == "load_error"}
     # A file without a service is fine by itself: others include it.
     assert names - {"noservice"} <= REFUSED
+
+
+def test_a_linked_file_is_in_no_circle():
+    """Or it would stay until the garbage collector has looked through everything."""
+    texts = {
+        "a.thrift": 'include "b.thrift"\nconst i32 N = b.N\nconst i8 BAD = 1000\nstruct A { 1: i32 n = N, 2: b.B b }',
+        "b.thrift": "const i32 N = 1\nstruct B { 1: optional B b, 2: list<string> l = ['x'] }",
+    }
+    cache = Cache()
+    gc.disable()
+    try:
+        load("a.thrift", texts.__getitem__, cache=cache)
+        files = [weakref.ref(known[2]) for known in cache._linked.values()]
+        cache.keep([])
+        assert len(files) == 2
+        assert all(file() is None for file in files)
+    finally:
+        gc.enable()

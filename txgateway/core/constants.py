@@ -57,42 +57,45 @@ class Budget:
 
 
 class Values:
-    """Converts the values of one file; a constant is made when first asked for, wherever it stands."""
+    """Converts the values of one file; a constant is made when first asked for, wherever it stands.
+
+    :ivar made: a constant's value and of how many values it is made, or why it is refused; None while it is being
+        made. No exception, which would hold all that was called on its way.
+    """
 
     def __init__(self, file: LinkedFile, budget: Budget) -> None:
+        self.made: dict[str, tuple[Value, int] | Diagnostic | None] = {}
         self._file = file
         self._budget = budget
-        # A constant's value and of how many values it is made; None while it is being made.
-        self._constants: dict[str, tuple[Value, int] | Refusal | None] = {}
 
     def constant(self, node: ConstantNode, depth: int = 0) -> Value:
         """The value of a constant of this file, in its declared type; raises Refusal."""
         name = node.name.text
-        if name not in self._constants:
-            self._constants[name] = None
-            made = self._constants[name] = self._made(node, depth)
+        if name not in self.made:
+            self.made[name] = None
+            made = self.made[name] = self._made(node, depth)
         else:
-            made = self._constants[name] or self._refusal(node.name, f"the constant '{name}' leads to itself")
-            self._spend(node.value, 0 if isinstance(made, Refusal) else made[1])
-        if isinstance(made, Refusal):
-            raise made
+            made = self.made[name] or self._refusal(node.name, f"the constant '{name}' leads to itself").diagnostic
+            self._spend(node.value, 0 if isinstance(made, Diagnostic) else made[1])
+        if isinstance(made, Diagnostic):
+            raise Refusal(made)
         return made[0]
 
-    def _made(self, node: ConstantNode, depth: int) -> tuple[Value, int] | Refusal:
+    def _made(self, node: ConstantNode, depth: int) -> tuple[Value, int] | Diagnostic:
         left = self._budget.left
         try:
             value = self.convert(node.value, self._file.type_of(node.type), depth)
         except Refusal as e:
-            return e
+            return e.diagnostic
         return value, left - self._budget.left
 
     def _constant_of(self, file: LinkedFile, node: ConstantNode, depth: int) -> Value:
         """A constant of any file; what was made of it before is shared, but counts as ours."""
-        known = file.values._constants.get(node.name.text)
+        known = file.made.get(node.name.text)
         if file is self._file or known is None:
             return self.constant(node, depth)
-        if isinstance(known, Refusal):
-            raise known
+        if isinstance(known, Diagnostic):
+            raise Refusal(known)
         self._spend(node.value, known[1])
         return known[0]
 

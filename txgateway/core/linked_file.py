@@ -115,8 +115,11 @@ class LinkedFile:
         self.all_enums: dict[TypeName, Enum] = {}
         self.all_constants: dict[TypeName, Constant] = {}
         # No value takes less than a character, so only constants that name constants can run out of it.
-        self.values = Values(self, Budget(100_000 + len(self.source.text)))
+        self._values = Values(self, Budget(100_000 + len(self.source.text)))
+        self.made = self._values.made
         self._link()
+        # Nothing is in a circle then: a file that is replaced goes as soon as nobody needs it.
+        del self._values
 
     def _link(self) -> None:
         for include in self.includes:
@@ -366,7 +369,7 @@ class LinkedFile:
 
     def _value(self, node: ValueNode, type_: Type) -> Value | None:
         try:
-            return self.values.convert(node, type_)
+            return self._values.convert(node, type_)
         except Refusal as e:
             self._report(_left_out(e.diagnostic, "there is no default"))
             return None
@@ -374,7 +377,7 @@ class LinkedFile:
     def _constant(self, node: ConstantNode) -> None:
         name = self.name_of(node.name)
         try:
-            value = self.values.constant(node)
+            value = self._values.constant(node)
         except Refusal as e:
             self._report(_left_out(e.diagnostic, f"there is no constant '{node.name.text}'"))
             return
