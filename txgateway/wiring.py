@@ -18,6 +18,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, TimeoutError, ensureDeferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
+from twisted.internet.task import Cooperator
 from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
@@ -51,7 +52,7 @@ from .core.history import History
 from .core.instances import Instance, Instances
 from .core.loading import LoadedMapping, Loader
 from .core.log_line import FORMS
-from .core.mapping import MappedService, MappingSettings
+from .core.mapping import MappingSettings
 from .core.metrics import Sample, families
 from .core.metrics.requests import RequestCounts
 from .core.pages.changes import CONFIG, Changes
@@ -76,9 +77,10 @@ from .net.http import HttpLimits, HttpRoute, PublicHandlers, http_servers
 from .net.http.klein_server import web_site
 from .net.listening import Roomy
 from .net.log_file import LogFile
-from .net.mapping.background import Background, Heap
+from .net.mapping.background import Background
 from .net.mapping.etcd import EtcdSource
 from .net.mapping.folder import FolderSource
+from .net.mapping.heap import Heap
 from .net.mapping.live import LiveMapping
 from .net.metrics import Metrics, of_breakers, of_discoveries, of_mapping, of_process, of_rules, of_upstreams
 from .net.pool import Limits, Pool
@@ -97,8 +99,6 @@ log = Logger()
 
 # What the registry and the connections to services get to close in an orderly way.
 CLOSE_WITHIN = 5.0
-# After so long without a request one is not expected in the next second.
-QUIET_FOR = 60.0
 
 # What upstreams are made of, with their connections and policies: where it changes, they are made anew.
 _OF_UPSTREAMS = ("upstream.", "health.", "breaker.", "discovery.", "policy.retry_budget")
@@ -201,12 +201,13 @@ class GatewayService(Service):
         self._draining = False
         self._observed = ObservedRules()
         self._background = Background(reactor)
-        self._heap = Heap(self._is_quiet)
-        # How many requests had begun when that was looked at last, and when.
-        self._quiet_at = (0, 0.0)
+        self._heap = Heap(self._background.breathe)
         self._skew = Skew()
-        # What is served of each service, and the policies of its methods.
-        self._served: dict[str, tuple[MappedService, Mapping[str, Policy]]] = {}
+        # Services whose instances are to be judged by another version, of which one is taken a turn.
+        self._unjudged: set[str] = set()
+        self._turns = Cooperator(
+            terminationPredicateFactory=lambda: lambda: True, scheduler=lambda step: reactor.callLater(0, step)
+        )
         # As the registries have them, by service.
         self._found: dict[str, Instances] = {}
         # The addresses of those whose IDL breaks with ours, by service.
@@ -287,12 +288,7 @@ class GatewayService(Service):
     def serve(self, loaded: LoadedMapping) -> None:
         """Serve this mapping from the next request on."""
         mapping = loaded.mapping
-        before, self._served = self._served, {}
-        for name, each in loaded.services.items():
-            known = before.get(name)
-            # To compare those of two thousand methods takes 12 ms; so unchanged services bring the same ones.
-            self._served[name] = known if known and known[0] is each else (each, mapping.policies(name))
-        policies = {name: found for name, (_, found) in self._served.items()}
+        policies = _policies_of(loaded)
         for place in self._policies.unmet(policies):
             log.warn("policy.methods names {place}, which no IDL serves", place=place)
         self._upstreams.serve(policies)
@@ -303,10 +299,9 @@ class GatewayService(Service):
         self.public.serve(self._handlers())
         self._skew.serves(loaded)
         self._found = {service: self._found.get(service, ()) for service in mapping.services}
-        for upstream in self._upstreams:
-            if self._found.get(upstream.service) and upstream.service in self._skew.changed:
-                self._take_instances(upstream, self._found[upstream.service])
-        self._heap.serves({name: (each, len(each.calls)) for name, each in loaded.services.items()})
+        if not self._unjudged:
+            self._turns.cooperate(self._judge_anew())
+        self._unjudged |= self._skew.changed
 
     def _live_mapping(self) -> LiveMapping:
         settings = self._settings.mapping
@@ -326,6 +321,7 @@ class GatewayService(Service):
                 self._compiling,
                 self._background.breathe,
                 Surroundings(now=time.time_ns, observed=self._rule_observed),
+                self._heap.keep,
             ),
             Gate(settings.on_breaking, settings.allow),
             History(settings.history),
@@ -384,18 +380,8 @@ class GatewayService(Service):
         self._end_heeding()
         return succeed(None) if self._log_file is None else self._log_file.stop()
 
-    def _is_quiet(self) -> bool:
-        """Whether no request has come for a while."""
-        begun, since = self._quiet_at
-        now = self._reactor.seconds()
-        if begun != self._ledger.begun or self._ledger.running:
-            self._quiet_at = (self._ledger.begun, now)
-            return False
-        return bool(now - since >= QUIET_FOR)
-
     def _load(self) -> None:
         self._background.start()
-        self._heap.start()
         try:
             self._live.start()
         except OSError as error:
@@ -432,6 +418,7 @@ class GatewayService(Service):
         await self._within(self._settings.lifecycle.drain_timeout, self._idle())
         self.public.close()
         self._live.stop()
+        self._turns.stop()
         self._background.stop()
         self._view.stop()
         self._ui.stop()
@@ -485,6 +472,14 @@ class GatewayService(Service):
 
     def _keep_breaker(self, service: str, method: str, breaker: Breaker) -> None:
         self._breakers[service, method] = breaker
+
+    def _judge_anew(self) -> Iterator[None]:
+        """To compare two versions of a service takes some milliseconds."""
+        while self._unjudged:
+            service = self._unjudged.pop()
+            if self._found.get(service):
+                self._take_instances(self._upstreams[service], self._found[service])
+                yield
 
     def _take_instances(self, upstream: Upstream, found: Instances) -> None:
         self._changes.instances(upstream.service, self._found[upstream.service], found)
@@ -564,7 +559,7 @@ class GatewayService(Service):
         """Calls that run end where they began; all others find the new upstreams."""
         self._breakers.clear()
         self._upstreams.serve({})
-        self._upstreams.serve({name: policies for name, (_, policies) in self._served.items()})
+        self._upstreams.serve(_policies_of(self._live.loaded))
 
     def _map_by(self, before: config.MappingSettings, compiling: MappingSettings) -> None:
         settings = self._settings.mapping
@@ -765,6 +760,10 @@ def _pushed_access(settings: Settings) -> Access | None:
 def _made_here(endpoints: tuple[str, ...]) -> tuple[str, ...]:
     """Without those that only whoever starts the gateway can give."""
     return tuple(each for each in endpoints if not each.startswith("systemd:"))
+
+
+def _policies_of(loaded: LoadedMapping) -> dict[str, Mapping[str, Policy]]:
+    return {name: each.policies for name, each in loaded.services.items()}
 
 
 def _path(text: str) -> Path | None:

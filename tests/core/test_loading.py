@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from txgateway.core.loading import Judgement, LoadedMapping, Loader, Root, load_mapping
+from txgateway.core.loading import (
+    OBJECTS_OF_METHOD,
+    OBJECTS_OF_ROUTE,
+    Judgement,
+    LoadedMapping,
+    Loader,
+    Root,
+    load_mapping,
+)
 from txgateway.core.message import Request
 
 
@@ -55,6 +63,27 @@ def test_the_same_files_are_the_same_mapping():
     again = world.load()
     assert (again.digest, again.offered) == (world.loaded.digest, world.loaded.offered)
     assert all(again.services[name] is world.loaded.services[name] for name in ("a", "b"))
+
+
+def test_what_did_not_change_is_not_joined_again_either():
+    world = World(a=idl("a"), b=idl("b"))
+    assert world.load().mapping is world.loaded.mapping
+    world.files["c.thrift"] = idl("c")
+    assert world.load().mapping is not world.loaded.mapping
+    world.files["c.thrift"] = "struct {"
+    assert world.load().mapping is world.loaded.mapping
+
+
+def test_whoever_keeps_the_parts_of_mappings_is_told_of_the_new_ones():
+    made: list[tuple[object, int]] = []
+    world = World(a=idl("a"), b=idl("b"))
+    world.loader = Loader(made=lambda part, objects: made.append((part, objects)))
+    loaded = world.serve()
+    expected = [(loaded.services[name], OBJECTS_OF_METHOD) for name in ("a", "b")]
+    assert made == [*expected, (loaded.mapping, 2 * OBJECTS_OF_ROUTE)]
+    made.clear()
+    world.serve()
+    assert not made
 
 
 def test_only_what_changed_is_compiled():
@@ -118,6 +147,32 @@ def test_a_change_of_an_include_reaches_whoever_includes_it():
     broken = world.write("common", "struct P {")
     assert broken.kept == ("u",)
     assert broken.services["u"] is after.services["u"]
+
+
+def test_an_include_that_appears_where_it_is_looked_for_first_counts_from_then_on():
+    files = {
+        "u.thrift": 'include "c.thrift"\nservice U { c.P get(1: c.P p) (api.get="/u") }',
+        "more/c.thrift": "struct P {}",
+    }
+
+    def read(path: str) -> str:
+        if path not in files:
+            raise FileNotFoundError(path)
+        return files[path]
+
+    def fields(loaded: LoadedMapping) -> list[str]:
+        return [f.name for struct in loaded.services["u"].schema.structs.values() for f in struct.fields]
+
+    loader = Loader(["more"])
+    first = loader.load([Root("u.thrift", read)])
+    loader.served(first)
+    assert fields(first) == []
+    files["c.thrift"] = "struct P { 1: string near }"
+    near = loader.load([Root("u.thrift", read)])
+    assert fields(near) == ["near"]
+    assert near.digest != first.digest
+    del files["c.thrift"]
+    assert fields(loader.load([Root("u.thrift", read)])) == []
 
 
 def test_who_has_a_route_keeps_it():

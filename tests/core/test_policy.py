@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.mapped import schema_of
 from txgateway.core.errors import IdlError
-from txgateway.core.mapping import MappingSettings, compile_service, join
+from txgateway.core.mapping import MappingSettings, compile_service
 from txgateway.core.policy import Choice, Policies, Policy, PolicyError, duration
 
 IDL = """struct Req {{ 1: string key }}
@@ -29,8 +29,7 @@ KNOWN = Policies(balancers=BALANCERS)
 def policies(method: str = "", service: str = "", known: Policies = KNOWN) -> dict[str, Policy]:
     idl = IDL.format(method=f", {method}" if method else "", service=service)
     compiled = compile_service("svc", schema_of(idl), MappingSettings(policies=known))
-    mapping, _ = join([compiled])
-    return {name.removeprefix("Svc."): policy for name, policy in mapping.policies("svc").items()}
+    return {name.removeprefix("Svc."): policy for name, policy in compiled.policies.items()}
 
 
 def refused(method: str = "", service: str = "") -> list[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from txgateway.core.fingerprint import wire_fingerprint
 from txgateway.core.instances import Instance
 from txgateway.core.linker import load
@@ -53,3 +56,15 @@ def test_so_many_versions_are_remembered():
     for number in range(REMEMBERED):
         serve(skew, IDL.replace("i32 n", f"i32 n, {number + 3}: i32 f{number}"))
     assert skew.of("s", running(OTHER)) is Verdict.UNKNOWN
+
+
+def test_of_a_version_that_is_served_no_more_only_what_can_be_compared_is_kept():
+    skew = Skew()
+    loaded = load_mapping(["s.thrift"], {"s.thrift": IDL}.__getitem__)
+    plan = weakref.ref(loaded.mapping.routes[0].plan)
+    skew.serves(loaded)
+    del loaded
+    serve(skew, OTHER)
+    gc.collect()
+    assert plan() is None
+    assert skew.of("s", running(IDL)) is Verdict.BREAKING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from attrs import evolve, field, frozen
@@ -18,6 +19,9 @@ from .mapping import MappedService, MappingSettings, compile_service, join
 from .mapping import Mapping as ServedMapping
 from .rule_position import Lines
 
+# Of so many Python objects a method of a mapping is made, and a route, about.
+OBJECTS_OF_METHOD, OBJECTS_OF_ROUTE = 400, 8
+
 # An annotation of a service: its name in the registry, where the file's stem is not it.
 NAME = "tgw.name"
 
@@ -30,12 +34,17 @@ class Root:
     read: Read
 
 
+# What reading a path came to: its text, or the error.
+Found = str | type[Exception]
+
+
 @frozen
 class Compiled:
     """One file in one version.
 
     :ivar service: None if the file declares no service and is only there for others.
     :ivar sources: the text of every file that took part, by its path.
+    :ivar found: what was read to make it, by path: includes are looked for in several places.
     :ivar wire: the wire fingerprint of each of its services.
     :ivar settings: by which it was compiled.
     :ivar digest: the same for the same texts at the same paths.
@@ -44,6 +53,7 @@ class Compiled:
     path: str
     service: MappedService | None
     sources: Mapping[str, str] = field(hash=False, repr=False)
+    found: Mapping[str, Found] = field(hash=False, repr=False, eq=False)
     warnings: tuple[Diagnostic, ...] = ()
     wire: tuple[str, ...] = ()
     settings: MappingSettings | None = field(default=None, eq=False, repr=False)
@@ -156,6 +166,7 @@ class Loader:
 
     :param breathe: called between two pieces of work, which are some milliseconds each.
     :param surroundings: the time for rules, and who is told of those that are only observed.
+    :param made: told of each part of a mapping that is new, and of how many objects it is made.
     :ivar settings: what each load compiles by; what others were compiled by is compiled again.
     """
 
@@ -165,67 +176,95 @@ class Loader:
         settings: MappingSettings = MappingSettings(),
         breathe: Callable[[], None] = lambda: None,
         surroundings: Surroundings = NO_SURROUNDINGS,
+        made: Callable[[object, int], None] = lambda part, objects: None,
     ) -> None:
+        self._made = made
         self._include_dirs = tuple(include_dirs)
         self._surroundings = surroundings
         self.settings = settings
         self._breathe = breathe
         self._cache = Cache()
+        self._included: set[str] = set()
         self._known: dict[str, Compiled] = {}
-        self._served: dict[str, Compiled] = {}
+        self._served = LoadedMapping()
 
     def load(self, roots: Iterable[Root], judge: Judge | None = None) -> LoadedMapping:
         """:param roots: those of the source that goes before others come first.
 
         :param judge: asked about each service that has changed.
         """
-        loading = _Load(self._served, judge)
-        read_before: dict[str, str] = {}
+        loading = _Load(self._served, judge, self._breathe)
         for root in roots:
-            loading.offer(root.path, self._compile(root, read_before, loading))
+            compiled = self._compile(root, loading)
+            loading.offer(root.path, compiled)
+            self._included |= compiled.sources.keys() - {root.path} if compiled else frozenset()
+            # A file that nobody includes is parsed again when it has changed, and only then.
+            self._cache.keep(self._included)
             self._breathe()
         self._known = {each.path: each for each in loading.offered}
-        self._cache.keep(path for each in loading.offered for path in each.sources)
-        return evolve(loading.outcome(), offered=digest_of(part for pair in read_before.items() for part in pair))
+        self._included = {path for each in loading.offered for path in each.sources if path != each.path}
+        loaded = loading.outcome()
+        if loaded.mapping is not self._served.mapping:
+            self._made(loaded.mapping, len(loaded.mapping.routes) * OBJECTS_OF_ROUTE)
+        return loaded
 
     def served(self, loaded: LoadedMapping) -> None:
         """This is served from now on."""
-        self._served = {each.service.name: each for each in loaded.compiled if each.service is not None}
+        self._served = loaded
 
-    def _compile(self, root: Root, texts: dict[str, str], loading: _Load) -> Compiled | None:
+    def _compile(self, root: Root, loading: _Load) -> Compiled | None:
         """The file as it is now; None if it cannot be used."""
         loading.files[root.path] = None
-
-        def read(path: str) -> str:
-            loading.sought[path] = None
-            try:
-                text = root.read(path)
-            except (OSError, UnicodeError) as error:
-                texts[path] = type(error).__name__
-                raise
-            texts[path] = loading.texts[path] = text
-            return text
-
+        reading = _Reading(root.read)
+        known = self._known.get(root.path) or loading.served_at(root.path)
         try:
-            loaded = load(root.path, read, self._include_dirs, cache=self._cache)
-            loading.files |= dict.fromkeys(loaded.sources)
-            known = self._known.get(root.path) or loading.served_at(root.path)
-            if known is not None and known.sources == loaded.sources and known.settings is self.settings:
+            if known is not None and known.settings is self.settings and reading.finds(known.found):
+                loading.files |= dict.fromkeys(known.sources)
                 return known
+            loaded = load(root.path, reading, self._include_dirs, cache=self._cache)
+            loading.files |= dict.fromkeys(loaded.sources)
             _refuse_truncated(known, loaded)
-            return self._compiled(root.path, loaded)
+            return self._compiled(root.path, loaded, reading.found)
         except IdlError as error:
             loading.complain(error)
+        finally:
+            loading.found |= reading.found
         return None
 
-    def _compiled(self, path: str, loaded: Loaded) -> Compiled:
+    def _compiled(self, path: str, loaded: Loaded, found: Mapping[str, Found]) -> Compiled:
         schema, warnings = loaded.schema, loaded.warnings
         if not schema.services:
-            return Compiled(path, None, loaded.sources, warnings, settings=self.settings)
+            return Compiled(path, None, loaded.sources, found, warnings, settings=self.settings)
         settings, surroundings = self.settings, evolve(self._surroundings, lines=lines_of(loaded.sources))
         service = compile_service(registry_name(schema), schema, settings, surroundings, self._breathe)
         wire = tuple(wire_fingerprint(schema, each) for each in schema.services)
-        return Compiled(path, service, loaded.sources, warnings + service.warnings, wire, settings)
+        self._made(service, len(service.policies) * OBJECTS_OF_METHOD)
+        return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, settings)
+
+
+class _Reading:
+    """Reads for one file and keeps what was found."""
+
+    def __init__(self, read: Read) -> None:
+        self.found: dict[str, Found] = {}
+        self._read = read
+
+    def __call__(self, path: str) -> str:
+        try:
+            text = self.found[path] = self._read(path)
+        except (OSError, UnicodeError) as error:
+            self.found[path] = type(error)
+            raise
+        return text
+
+    def finds(self, expected: Mapping[str, Found]) -> bool:
+        """Whether reading comes to the same as before."""
+        return all(self._find(path) == found for path, found in expected.items())
+
+    def _find(self, path: str) -> Found:
+        with suppress(OSError, UnicodeError):
+            self(path)
+        return self.found[path]
 
 
 def _refuse_truncated(known: Compiled | None, loaded: Loaded) -> None:
@@ -241,13 +280,13 @@ def _refuse_truncated(known: Compiled | None, loaded: Loaded) -> None:
 class _Load:
     """One load: gathers versions and complaints, then decides what is served."""
 
-    def __init__(self, served: Mapping[str, Compiled], judge: Judge | None) -> None:
+    def __init__(self, served: LoadedMapping, judge: Judge | None, breathe: Callable[[], None]) -> None:
         self.files: dict[str, None] = {}
-        self.sought: dict[str, None] = {}
-        # What could be read, by path.
-        self.texts: dict[str, str] = {}
-        self._served = served
+        self.found: dict[str, Found] = {}
+        self._served = {each.service.name: each for each in served.compiled if each.service is not None}
+        self._mapping = served.mapping
         self._judge = judge
+        self._breathe = breathe
         # By path, in order; None: it cannot be used.
         self._offers: dict[str, Compiled | None] = {}
         self._kept: dict[str, None] = {}
@@ -278,13 +317,14 @@ class _Load:
             mapping=mapping,
             diagnostics=tuple(self._diagnostics),
             files=tuple(self.files),
-            sought=tuple(self.sought),
+            sought=tuple(self.found),
             compiled=tuple(joined),
             kept=tuple(self._kept),
             overridden=self._overridden,
             judgements=tuple(self._judgements),
+            offered=digest_of(part for pair in self.found.items() for part in map(_as_text, pair)),
             digest=digest_of(sorted(each.digest for each in joined if each.service)),
-            unserved={path: self.texts[path] for path in wrong if path in self.texts},
+            unserved={path: text for path, text in self.found.items() if path in wrong and isinstance(text, str)},
         )
 
     def _choose(self) -> list[Compiled]:
@@ -299,6 +339,7 @@ class _Load:
                 self._second(each, earlier)
         for name in [*chosen, *(self._served.keys() - chosen.keys())]:
             self._weigh(name, chosen)
+            self._breathe()
         return list(chosen.values())
 
     def _fallback(self, path: str) -> Compiled | None:
@@ -344,7 +385,9 @@ class _Load:
         while True:
             unchanged = [each for each in chosen if self._is_served(each)]
             changed = [each for each in chosen if not self._is_served(each)]
-            mapping, refused = join(each.service for each in (*unchanged, *changed) if each.service)
+            if not changed and len(unchanged) == len(self._served):
+                return unchanged, self._mapping
+            mapping, refused = join((each.service for each in (*unchanged, *changed) if each.service), self._breathe)
             for error in refused:
                 self.complain(error)
             lost = [each for each in changed if each.path not in mapping.files]
@@ -359,6 +402,10 @@ class _Load:
 
     def _is_served(self, each: Compiled) -> bool:
         return each.service is not None and self._served.get(each.service.name) is each
+
+
+def _as_text(found: Found) -> str:
+    return found if isinstance(found, str) else found.__name__
 
 
 def registry_name(schema: Schema) -> str:

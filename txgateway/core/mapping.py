@@ -74,6 +74,7 @@ class MappedService:
 
     :ivar name: the service's name in the registry; several services of a file share it.
     :ivar calls: for JSON calls: a method's plans by its name, and by ``Service.method``.
+    :ivar policies: those of its methods, by their names.
     """
 
     name: str
@@ -81,6 +82,11 @@ class MappedService:
     routes: tuple[Route, ...]
     calls: Dictionary[str, CallPlans]
     warnings: tuple[Diagnostic, ...] = ()
+    policies: Dictionary[str, Policy] = field(init=False, eq=False, repr=False)
+
+    @policies.default
+    def _of_calls(self) -> Dictionary[str, Policy]:
+        return {plan.policy.name: plan.policy for plan, _ in self.calls.values()}
 
 
 @frozen(eq=False)
@@ -121,10 +127,6 @@ class Mapping:
     def generic(self, service: str, method: str) -> Plan:
         """The plan for JSON calls of a method; raises NotFound."""
         return self._call_plans(service, method)[0]
-
-    def policies(self, service: str) -> dict[str, Policy]:
-        """The policies of a service's methods, by their names."""
-        return {plan.policy.name: plan.policy for plan, _ in self._calls[service].values()}
 
     def _call_plans(self, service: str, method: str) -> CallPlans:
         methods = self._calls.get(service)
@@ -273,11 +275,15 @@ def conflict(route: Route, owner: Route) -> Diagnostic:
     return Diagnostic(message, route.position, hint=f"which is at {owner.position}")
 
 
-def join(services: Iterable[MappedService]) -> tuple[Mapping, tuple[IdlError, ...]]:
+def join(
+    services: Iterable[MappedService], breathe: Callable[[], None] = lambda: None
+) -> tuple[Mapping, tuple[IdlError, ...]]:
     """The mapping of several files, and a refusal for each that takes what an earlier one has.
 
     A file is refused whole. A method that a file inherits from another is no conflict: its
     routes belong to the file that declares it.
+
+    :param breathe: called after each file, by whoever joins beside other work.
     """
     services = tuple(services)
     files = {service.schema.file for service in services}
@@ -296,7 +302,8 @@ def join(services: Iterable[MappedService]) -> tuple[Mapping, tuple[IdlError, ..
         joined.append(evolve(service, routes=routes))
         for route in routes:
             owners.take(route)
-    return _mapping(joined), tuple(refused)
+        breathe()
+    return _mapping(joined, breathe), tuple(refused)
 
 
 def _is_inherited(route: Route, service: MappedService, files: set[str]) -> bool:
@@ -305,10 +312,12 @@ def _is_inherited(route: Route, service: MappedService, files: set[str]) -> bool
     return declared_in != service.schema.file and declared_in in files
 
 
-def _mapping(services: list[MappedService]) -> Mapping:
+def _mapping(services: list[MappedService], breathe: Callable[[], None]) -> Mapping:
     routes = tuple(route for service in services for route in service.routes)
     router: Router[Route] = Router()
-    for route in routes:
-        router.add(route.verb, route.path, route)
+    for service in services:
+        for route in service.routes:
+            router.add(route.verb, route.path, route)
+        breathe()
     names, files = tuple(s.name for s in services), tuple(s.schema.file for s in services)
     return Mapping(routes, names, files, {s.name: s.calls for s in services}, router)

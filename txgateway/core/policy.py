@@ -230,6 +230,8 @@ class Policies:
 
         :param served: the names of all policies, by the names of their services.
         """
+        if not self.overrides:
+            return []
         places = {f"{service}.{name.rpartition('.')[2]}" for service, names in served.items() for name in names}
         return [place for place in self.overrides if place not in places and place not in served]
 

@@ -12,6 +12,7 @@ literal route names costs one look into a dictionary, however many routes there 
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Generic, NoReturn, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -28,6 +29,8 @@ T = TypeVar("T")
 # In this order Allow lists them.
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _NO_PARAMETERS: PathParameters = {}
+# The routes of a mapping are looked at several times by each load, most of which are those of the load before.
+_REMEMBERED = 10_000
 _UNUSUAL = re.compile(rb"%|//|/\.").search
 
 
@@ -55,6 +58,7 @@ class Segment:
     name: str = ""
 
 
+@functools.lru_cache(_REMEMBERED)
 def parse_route(path: str) -> tuple[Segment, ...]:
     """The segments of a route as an IDL writes it; a missing leading slash is added. Raises BadRoute."""
     if not path:
@@ -66,6 +70,7 @@ def parse_route(path: str) -> tuple[Segment, ...]:
     return (*segments, _parse_segment(last))
 
 
+@functools.lru_cache(_REMEMBERED)
 def shape(path: str) -> tuple[tuple[bytes, str], ...]:
     """What a route matches: two whose shapes are equal differ at most in the names of their parameters."""
     return tuple((segment.literal, segment.sign) for segment in parse_route(path))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 
+from attrs import evolve
+
 from .compat import Breaks, compare
 from .instances import Instance
 from .loading import Compiled, LoadedMapping
+from .mapping import MappedService
 
 # The tag of an instance that holds the wire fingerprint of its service.
 IDL_TAG = "idl"
@@ -34,8 +37,8 @@ class Skew:
     def __init__(self) -> None:
         self.changed: frozenset[str] = frozenset()
         self._served: dict[str, Compiled] = {}
-        # By service, the versions by their fingerprint, the newest last.
-        self._known: dict[str, dict[str, Compiled]] = {}
+        # By service, the versions by their fingerprint, the newest last: what of them can be compared.
+        self._known: dict[str, dict[str, MappedService]] = {}
         self._verdicts: dict[tuple[str, str], Verdict] = {}
 
     def serves(self, loaded: LoadedMapping) -> None:
@@ -47,7 +50,7 @@ class Skew:
             known = self._known.setdefault(name, {})
             for fingerprint in now[name].wire:
                 known.pop(fingerprint, None)
-                known[fingerprint] = now[name]
+                known[fingerprint] = _bare(now[name])
             while len(known) > REMEMBERED:
                 del known[next(iter(known))]
         self._verdicts.clear()
@@ -62,8 +65,14 @@ class Skew:
             self._verdicts[service, tag] = self._judge(self._known[service].get(tag), served)
         return self._verdicts[service, tag]
 
-    def _judge(self, theirs: Compiled | None, ours: Compiled) -> Verdict:
+    def _judge(self, theirs: MappedService | None, ours: Compiled) -> Verdict:
         if theirs is None:
             return Verdict.UNKNOWN
-        breaks = any(change.breaks is Breaks.WIRE for change in compare(theirs.service, ours.service))
+        breaks = any(change.breaks is Breaks.WIRE for change in compare(theirs, ours.service))
         return Verdict.BREAKING if breaks else Verdict.COMPATIBLE
+
+
+def _bare(compiled: Compiled) -> MappedService:
+    """The IDL without what serves it, which is the largest part by far."""
+    assert compiled.service is not None
+    return evolve(compiled.service, routes=(), calls={})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ from txgateway.core.gate import REFUSE, Gate
 from txgateway.core.history import History
 from txgateway.core.loading import LoadedMapping, Loader, Root
 from txgateway.core.mapping import MappingSettings
-from txgateway.net.mapping.background import Heap
+from txgateway.net.mapping.heap import Heap
 from txgateway.net.mapping.live import LiveMapping, NotKept
 
 IDL = 'struct A {{ 1: i32 n (api.query="n") }}\nservice S {{ A f(1: A a) (api.get="/{}") }}'
@@ -80,14 +82,14 @@ class Files:
 
 class Town:
     def __init__(self, policy: str = "warn") -> None:
-        self.background, self.files = Held(), Files()
+        self.background, self.files, self.heap = Held(), Files(), Heap()
         self.served: list[LoadedMapping] = []
         background: Any = self.background
         self.live = LiveMapping(
             background,
-            Heap(lambda: False),
+            self.heap,
             [self.files],
-            Loader(),
+            Loader(made=self.heap.keep),
             Gate(policy),
             History(3),
             self.served.append,
@@ -162,6 +164,26 @@ def test_every_load_is_counted_by_what_came_of_it():
     town.background.work()
     assert town.live.generation == 3
     assert town.live.reloads == {"served": 2, "unchanged": 1, "broken": 1, "failed": 1}
+
+
+def test_what_was_replaced_is_given_back_when_there_is_nothing_to_load():
+    town = Town()
+    town.heap.ENOUGH = 1
+    town.write("two")
+    town.background.work()
+    town.write("three")
+    old = weakref.ref(town.served.pop().mapping.routes[0].plan)
+    town.background.work()
+    # Nobody but the heap can give it back: the collector does not see it.
+    gc.collect()
+    assert old() is not None
+    town.write("four")
+    assert len(town.background.waiting) == 2
+    while town.background.waiting:
+        town.background.work()
+    assert old() is None
+    assert town.routes() == ["/four"]
+    gc.unfreeze()
 
 
 def test_after_the_stop_nothing_is_served_any_more():

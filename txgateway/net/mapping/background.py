@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -99,57 +98,3 @@ class _Considerate:
 
 
 considerate = _Considerate()
-
-
-class Heap:
-    """Keeps the garbage collector from looking through a large mapping while requests wait.
-
-    What lives long is frozen, which takes it out of the collector's sight, for ever. So a version that is
-    frozen and then replaced stays in memory, until everything is thawed and looked through once: at a moment
-    when no request runs, if one comes in time. Sizes are counted in methods, some 600 objects each.
-
-    :param is_quiet: whether a pause would be noticed by nobody.
-    """
-
-    # The collector looks through so many in 20 ms.
-    YOUNG = 50
-
-    def __init__(self, is_quiet: Callable[[], bool]) -> None:
-        self._is_quiet = is_quiet
-        self._garbage = 0
-        # By service: its version, and how many methods that has.
-        self._live: dict[str, tuple[object, int]] = {}
-        self._frozen: set[str] = set()
-
-    def start(self) -> None:
-        """Whatever was imported stays."""
-        gc.collect()
-        gc.freeze()
-
-    def pause(self) -> None:
-        """While a mapping grows the collector would look through it again and again, 0.5 s for 2,000 methods."""
-        gc.disable()
-
-    def resume(self) -> None:
-        """What has grown is served, and frozen if it is large, or dropped."""
-        gc.enable()
-
-    def serves(self, services: dict[str, tuple[object, int]]) -> None:
-        """These versions live from now on: by service, with the number of their methods."""
-        for name in [name for name in self._frozen if self._live[name][0] is not services.get(name, (None, 0))[0]]:
-            self._frozen.discard(name)
-            self._garbage += self._live[name][1]
-        self._live = services
-        if sum(methods for name, (_, methods) in services.items() if name not in self._frozen) > self.YOUNG:
-            gc.freeze()
-            self._frozen = set(services)
-        self.tidy()
-
-    def tidy(self) -> None:
-        """Give back what replaced versions take, if that is much, or this is a good moment."""
-        size = max(self.YOUNG, sum(methods for _, methods in self._live.values()))
-        if self._garbage > 5 * size or (self._garbage >= size and self._is_quiet()):
-            gc.unfreeze()
-            gc.collect()
-            gc.freeze()
-            self._frozen, self._garbage = set(self._live), 0

@@ -15,7 +15,8 @@ from ...core.history import History, Version
 from ...core.loading import Judge, LoadedMapping, Loader, Root
 from ...core.mapping import MappingSettings
 from . import Source
-from .background import Background, Heap, considerate
+from .background import Background, considerate
+from .heap import Heap
 
 log = Logger()
 
@@ -70,22 +71,23 @@ class LiveMapping:
         # What made the next load necessary, in the order in which it came.
         self._wanted: dict[str, None] = {}
         self._loading = False
+        self._tidying = False
         self._stopped = False
         self._rolled_back: str | None = None
         self._complained: frozenset[Diagnostic] = frozenset()
 
     def start(self) -> None:
         """Load and serve at once, then follow. Blocks. Raises OSError if there is nothing at a path."""
-        self._heap.pause()
-        try:
-            self._take(self._load(self._readers(), None), START)
-        finally:
-            self._heap.resume()
+        self._heap.settle()
+        self._take(self._load(self._readers(), None), START)
+        # Parsers and the like are there by now.
+        self._heap.settle()
         for source in self._sources:
             source.start()
 
     def load_only(self) -> LoadedMapping:
         """What would be served. Blocks; raises OSError if there is nothing at a path."""
+        self._heap.settle()
         return self._load(self._readers(), None)
 
     def stop(self) -> None:
@@ -150,16 +152,22 @@ class LiveMapping:
     # Loads
 
     def _next(self) -> None:
-        if self._wanted and not self._loading and not self._stopped:
+        if self._loading or self._stopped:
+            return
+        if self._wanted:
             wanted, self._wanted = self._wanted, {}
             why = ", ".join(wanted)
             version = self.history.find(self.loaded.digest)
             if self._rolled_back is not None and version is not None and set(wanted) == {SETTINGS}:
-                self._load_version(version, why, self._rolled_back).addErrback(self._failed)
+                again = self._load_version(version, why, self._rolled_back)
+                again.addErrback(lambda failure: self._count(self._failed(failure)))
                 return
             readers = self._readers()
             loading = self._run(lambda: self._load(readers, self._gate.judge))
             loading.addCallback(self._take, why).addErrback(self._failed).addCallback(self._count)
+        elif self._heap.has_garbage and not self._tidying:
+            self._tidying = True
+            self._background.run(self._tidy).addBoth(self._tidied)
 
     def _readers(self) -> list[Callable[[], Sequence[Root]]]:
         return [source.reader() for source in self._sources]
@@ -170,19 +178,22 @@ class LiveMapping:
 
     def _run(self, work: Callable[[], LoadedMapping]) -> Deferred[LoadedMapping]:
         self._loading = True
-        self._heap.pause()
         return self._background.run(work).addBoth(self._ran)
 
     def _ran(self, outcome: Any) -> Any:
         self._loading = False
         # Not at once: whoever waits for this outcome comes first.
-        self._background.soon(self._rest)
+        self._background.soon(self._next)
         return outcome
 
-    def _rest(self) -> None:
-        if not self._loading:
-            self._heap.resume()
-        self._next()
+    def _tidy(self) -> None:
+        with considerate():
+            self._heap.collect()
+
+    def _tidied(self, outcome: Any) -> Any:
+        self._tidying = False
+        self._background.soon(self._next)
+        return outcome
 
     def _count(self, outcome: str) -> None:
         self.reloads[outcome] += 1
