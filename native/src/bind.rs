@@ -24,15 +24,37 @@ pub struct Place {
     pub whole: bool,
 }
 
-/// Where the fields of a request struct come from.
-#[derive(Debug, Default)]
-pub struct Sources {
+/// A struct that is filled from a request, and where its fields come from.
+#[derive(Debug)]
+pub struct Part {
+    /// The struct; the keys of its fields are not looked at.
+    pub declared: RequestStruct,
     /// For each field the places that go before the JSON body.
     pub early: Vec<Vec<Place>>,
     /// For each field the places that come after it.
     pub late: Vec<Vec<Place>>,
-    /// The keys of the JSON body, each with its field.
-    pub keys: Vec<(Box<str>, usize)>,
+    /// For each field the struct that is filled by its own fields' places, and always there.
+    pub inside: Vec<Option<Part>>,
+}
+
+impl Part {
+    /// The greatest index of a struct that a field names.
+    pub fn greatest_struct(&self) -> Option<usize> {
+        let inside = self.inside.iter().flatten().filter_map(Part::greatest_struct).max();
+        self.declared.greatest_struct().max(inside)
+    }
+
+    /// Whether there are places for each field.
+    pub fn is_complete(&self) -> bool {
+        let count = self.declared.fields.len();
+        [self.early.len(), self.late.len(), self.inside.len()] == [count; 3]
+            && self.inside.iter().flatten().all(Part::is_complete)
+    }
+}
+
+/// What is looked for in a request.
+#[derive(Debug, Default)]
+pub struct Sources {
     /// Names in the query.
     pub query: Names,
     /// Names in the query of a request that has no body.
@@ -47,6 +69,15 @@ pub struct Sources {
     pub body: Option<usize>,
     /// The slot of the request's target.
     pub target: Option<usize>,
+}
+
+/// What a JSON body is.
+#[derive(Debug)]
+pub enum JsonBody {
+    /// An object with the keys of fields; without any it is not looked at.
+    Object(Keys),
+    /// The value of the first field.
+    Whole,
 }
 
 /// What a request's body is.
@@ -75,28 +106,22 @@ pub struct Inputs<'a> {
 /// Binds the requests of one method.
 #[derive(Debug)]
 pub struct Binder {
-    request: RequestStruct,
-    argument: i16,
-    sources: Sources,
-    keys: Keys,
-    digits: bool,
+    /// The argument that is a struct, or else the arguments themselves.
+    pub outermost: Part,
+    /// The id of the argument that is a struct.
+    pub argument: Option<i16>,
+    /// What a JSON body is.
+    pub json: JsonBody,
+    /// What else is looked for.
+    pub sources: Sources,
+    /// Whether every integer in JSON may be text.
+    pub digits: bool,
 }
 
 impl Binder {
-    /// Binds to this struct, which is the argument of that id.
-    pub fn new(request: RequestStruct, argument: i16, sources: Sources, digits: bool) -> Self {
-        let keys = Keys::new(sources.keys.iter().cloned());
-        Binder { request, argument, sources, keys, digits }
-    }
-
-    /// Where the fields come from.
-    pub fn sources(&self) -> &Sources {
-        &self.sources
-    }
-
     /// How many values are handed out.
     pub fn picks(&self) -> usize {
-        self.request.picks
+        self.outermost.declared.picks
     }
 
     /// Appends the bytes of the arguments, and gives the values that are handed out beside them.
@@ -109,22 +134,18 @@ impl Binder {
         host: &H,
     ) -> Sure<Vec<Option<H::Value>>> {
         self.gather(&mut inputs)?;
-        let [high, low] = self.argument.to_be_bytes();
-        out.extend_from_slice(&[kind::STRUCT, high, low]);
-        let mut picked = Vec::new();
-        if H::WANTS {
-            picked.resize_with(self.request.picks, || None);
+        let mut filling = Filling { structs, out, limit, digits: self.digits, host };
+        if let Some(argument) = self.argument {
+            let [high, low] = argument.to_be_bytes();
+            filling.out.extend_from_slice(&[kind::STRUCT, high, low]);
         }
-        let mut filling =
-            Filling { structs, out, filled: Indices::default(), picked, limit, digits: self.digits, host };
-        filling.fill_from_texts(&self.request, &self.sources.early, &inputs.texts)?;
-        if inputs.kind == BodyKind::Json && !self.keys.is_empty() {
-            self.read_json(&mut filling, inputs.body)?;
+        let picked = filling.fill(&self.outermost, &inputs.texts, &|filling, filled| {
+            if inputs.kind == BodyKind::Json { self.read_json(filling, filled, inputs.body) } else { Ok(()) }
+        })?;
+        if self.argument.is_some() {
+            filling.out.push(kind::STOP);
         }
-        filling.fill_from_texts(&self.request, &self.sources.late, &inputs.texts)?;
-        self.request.finish(filling.out, &filling.filled)?;
-        filling.out.extend_from_slice(&[kind::STOP; 2]);
-        if filling.out.len() > limit { Err(Halt::TooLarge) } else { Ok(filling.picked) }
+        if filling.out.len() > limit { Err(Halt::TooLarge) } else { Ok(picked) }
     }
 
     fn gather<'a>(&self, inputs: &mut Inputs<'a>) -> Sure<()> {
@@ -144,14 +165,25 @@ impl Binder {
         Ok(())
     }
 
-    fn read_json<H: Host>(&self, filling: &mut Filling<'_, H>, body: &[u8]) -> Sure<()> {
-        let Filling { structs, out, filled, picked, limit, digits, host } = filling;
+    fn read_json<H: Host>(&self, filling: &mut Filling<H>, filled: &mut Filled<H>, body: &[u8]) -> Sure<()> {
+        let fields = &self.outermost.declared.fields;
+        let Filling { structs, out, limit, digits, host } = filling;
+        let keys = match &self.json {
+            JsonBody::Object(keys) if keys.is_empty() => return Ok(()),
+            JsonBody::Object(keys) => Some(keys),
+            JsonBody::Whole => None,
+        };
         let mut reader = Reader::new(structs, body, out, *limit, *digits)?;
         if reader.null()? {
             return reader.finish();
         }
+        let Some(keys) = keys else {
+            filled.indices.add(0);
+            reader.field(&fields[0], FIELD_DEPTH + 1, *host, &mut filled.picked)?;
+            return reader.finish();
+        };
         let mut seen = Indices::default();
-        reader.object(&self.keys, |reader, found| {
+        reader.object(keys, |reader, found| {
             let Some(at) = found else {
                 return reader.skip_unknown();
             };
@@ -159,39 +191,75 @@ impl Binder {
             if !seen.add(at) {
                 return Err(Halt::Unsure);
             }
-            if filled.has(at) {
+            if filled.indices.has(at) {
                 return reader.skip_unknown();
             }
             if reader.null()? {
                 return Ok(());
             }
-            filled.add(at);
-            reader.field(&self.request.fields[at], FIELD_DEPTH, *host, picked)
+            filled.indices.add(at);
+            reader.field(&fields[at], FIELD_DEPTH, *host, &mut filled.picked)
         })?;
         reader.finish()
     }
 }
 
-/// A request struct that is being filled.
+/// What has been found of a struct.
+struct Filled<H: Host> {
+    indices: Indices,
+    picked: Vec<Option<H::Value>>,
+}
+
+/// Arguments that are being written.
 struct Filling<'a, H: Host> {
     structs: &'a [RequestStruct],
     out: &'a mut Vec<u8>,
-    filled: Indices,
-    picked: Vec<Option<H::Value>>,
     limit: usize,
     digits: bool,
     host: &'a H,
 }
 
 impl<H: Host> Filling<'_, H> {
-    fn fill_from_texts(&mut self, request: &RequestStruct, places: &[Vec<Place>], texts: &Texts) -> Sure<()> {
+    /// Writes the fields of a struct and their end; `between` is for what comes after the early places.
+    fn fill(
+        &mut self,
+        part: &Part,
+        texts: &Texts,
+        between: &dyn Fn(&mut Self, &mut Filled<H>) -> Sure<()>,
+    ) -> Sure<Vec<Option<H::Value>>> {
+        let mut filled = Filled { indices: Indices::default(), picked: Vec::new() };
+        if H::WANTS {
+            filled.picked.resize_with(part.declared.picks, || None);
+        }
+        self.fill_from_texts(part, &part.early, texts, &mut filled)?;
+        between(self, &mut filled)?;
+        self.fill_from_texts(part, &part.late, texts, &mut filled)?;
+        for (at, inside) in part.inside.iter().enumerate() {
+            if let Some(inside) = inside {
+                self.out.extend_from_slice(&part.declared.fields[at].head());
+                self.fill(inside, texts, &|_, _| Ok(()))?;
+                filled.indices.add(at);
+            }
+        }
+        part.declared.finish(self.out, &filled.indices)?;
+        self.out.push(kind::STOP);
+        Ok(filled.picked)
+    }
+
+    fn fill_from_texts(
+        &mut self,
+        part: &Part,
+        places: &[Vec<Place>],
+        texts: &Texts,
+        filled: &mut Filled<H>,
+    ) -> Sure<()> {
         for (at, places) in places.iter().enumerate() {
-            if self.filled.has(at) {
+            if filled.indices.has(at) {
                 continue;
             }
             for place in places {
-                if self.fill_from_place(&request.fields[at], place, texts)? {
-                    self.filled.add(at);
+                if self.fill_from_place(&part.declared.fields[at], place, texts, filled)? {
+                    filled.indices.add(at);
                     break;
                 }
             }
@@ -200,13 +268,19 @@ impl<H: Host> Filling<'_, H> {
     }
 
     /// Writes a field if the place has a value of it.
-    fn fill_from_place(&mut self, field: &RequestField, place: &Place, texts: &Texts) -> Sure<bool> {
+    fn fill_from_place(
+        &mut self,
+        field: &RequestField,
+        place: &Place,
+        texts: &Texts,
+        filled: &mut Filled<H>,
+    ) -> Sure<bool> {
         let mut found = texts.of(place.slot).peekable();
         if found.peek().is_some() {
-            return self.fill_from_found(field, place, found);
+            return self.fill_from_found(field, place, found, filled);
         }
         match place.otherwise {
-            Some(slot) => self.fill_from_found(field, place, texts.of(slot)),
+            Some(slot) => self.fill_from_found(field, place, texts.of(slot), filled),
             None => Ok(false),
         }
     }
@@ -216,6 +290,7 @@ impl<H: Host> Filling<'_, H> {
         field: &RequestField,
         place: &Place,
         found: impl Iterator<Item = &'t [u8]> + Clone,
+        filled: &mut Filled<H>,
     ) -> Sure<bool> {
         let before = self.out.len();
         self.out.extend_from_slice(&field.head());
@@ -224,7 +299,7 @@ impl<H: Host> Filling<'_, H> {
             Some(at) if H::WANTS => {
                 let value = self.value(field, place, found, host)?;
                 let is_there = value.is_some();
-                self.picked[at] = value;
+                filled.picked[at] = value;
                 is_there
             }
             _ => self.value(field, place, found, &Nobody)?.is_some(),

@@ -8,12 +8,12 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::bind::{self, BodyKind, Inputs, Place, Sources};
+use crate::bind::{self, BodyKind, Inputs, JsonBody, Part, Place, Sources};
 use crate::pairs::{Names, Texts};
 use crate::reply::{self, Case, ReplyField, ReplyStruct};
 use crate::request::{RequestField, RequestStruct};
 use crate::thrift::{Halt, Sure, kind};
-use crate::types::Type;
+use crate::types::{Keys, Type};
 use crate::values::{Host, Nobody};
 
 // Python's number for a STRING that is bytes, not text; never on the wire.
@@ -35,6 +35,7 @@ type RequestRow<'py> = (Vec<RequestFieldRow<'py>>, bool);
 type ReplyFieldRow<'py> =
     (i16, Option<Bound<'py, PyBytes>>, Bound<'py, PyAny>, bool, bool, Option<Bound<'py, PyBytes>>, Option<usize>);
 type PlaceRow = (usize, Option<usize>, bool, bool);
+type PartRow<'py> = (RequestRow<'py>, Vec<Vec<PlaceRow>>, Vec<Vec<PlaceRow>>, Vec<Option<Bound<'py, PyAny>>>);
 type NameRow<'py> = (Bound<'py, PyBytes>, usize);
 // Of queries, queries without a body, forms, headers and cookies.
 type SlotsRow<'py> = (Vec<NameRow<'py>>, Vec<NameRow<'py>>, Vec<NameRow<'py>>, Vec<NameRow<'py>>, Vec<NameRow<'py>>);
@@ -95,6 +96,18 @@ fn checked(greatest: Option<usize>, count: usize) -> PyResult<()> {
     }
 }
 
+/// A struct, the places of its fields before and after the JSON body, and what is inside of them.
+fn part_from(row: &Bound<'_, PyAny>) -> PyResult<Part> {
+    let (declared, early, late, inside): PartRow<'_> = row.extract()?;
+    let inside = inside.iter().map(|row| row.as_ref().map(part_from).transpose());
+    Ok(Part {
+        declared: request_struct(declared)?,
+        early: places(early),
+        late: places(late),
+        inside: inside.collect::<PyResult<_>>()?,
+    })
+}
+
 fn places(rows: Vec<Vec<PlaceRow>>) -> Vec<Vec<Place>> {
     let place = |(slot, otherwise, trims, whole)| Place { slot, otherwise, trims, whole };
     rows.into_iter().map(|row| row.into_iter().map(place).collect()).collect()
@@ -127,28 +140,27 @@ impl Requests {
     #[allow(clippy::too_many_arguments)]
     fn binder(
         &self,
-        request: RequestRow<'_>,
-        argument: i16,
-        early: Vec<Vec<PlaceRow>>,
-        late: Vec<Vec<PlaceRow>>,
-        keys: Vec<(String, usize)>,
+        outermost: Bound<'_, PyAny>,
+        argument: Option<i16>,
+        keys: Option<Vec<(String, usize)>>,
         slots: SlotsRow<'_>,
         path: Vec<(Py<PyString>, usize)>,
         whole: (Option<usize>, Option<usize>),
         digits: bool,
         limit: usize,
     ) -> PyResult<Binder> {
-        let request = request_struct(request)?;
-        checked(request.greatest_struct(), self.structs.len())?;
-        let count = request.fields.len();
-        if early.len() != count || late.len() != count || keys.iter().any(|(_, field)| *field >= count) {
+        let outermost = part_from(&outermost)?;
+        checked(outermost.greatest_struct(), self.structs.len())?;
+        let count = outermost.declared.fields.len();
+        let is_wrong = match &keys {
+            Some(keys) => keys.iter().any(|(_, field)| *field >= count),
+            None => count == 0,
+        };
+        if is_wrong || !outermost.is_complete() {
             return Err(PyValueError::new_err("the places are not those of the fields"));
         }
         let (query, plain, form, headers, cookies) = slots;
         let sources = Sources {
-            early: places(early),
-            late: places(late),
-            keys: keys.into_iter().map(|(key, field)| (key.into(), field)).collect(),
             query: names(query),
             plain: names(plain),
             form: names(form),
@@ -157,7 +169,11 @@ impl Requests {
             body: whole.0,
             target: whole.1,
         };
-        let binder = bind::Binder::new(request, argument, sources, digits);
+        let json = match keys {
+            Some(keys) => JsonBody::Object(Keys::new(keys.into_iter().map(|(key, field)| (key.into(), field)))),
+            None => JsonBody::Whole,
+        };
+        let binder = bind::Binder { outermost, argument, json, sources, digits };
         Ok(Binder { structs: self.structs.clone(), binder, path, limit })
     }
 }
@@ -190,7 +206,7 @@ impl Binder {
         self.hold(py, path, headers, &mut held)?;
         let mut texts = Texts::default();
         for (name, slot, value) in &held {
-            let sources = self.binder.sources();
+            let sources = &self.binder.sources;
             match (name, slot) {
                 (_, Some(slot)) => texts.add(*slot, value.as_bytes().into()),
                 (Some(name), None) => {
@@ -202,7 +218,7 @@ impl Binder {
                 (None, None) => (),
             }
         }
-        if let Some(slot) = self.binder.sources().target {
+        if let Some(slot) = self.binder.sources.target {
             texts.add(slot, target.into());
         }
         let kind = match kind {
@@ -243,7 +259,7 @@ impl Binder {
                 held.push((None, Some(*slot), value.cast_into()?));
             }
         }
-        let sources = self.binder.sources();
+        let sources = &self.binder.sources;
         if !sources.headers.is_empty() || !sources.cookies.is_empty() {
             for pair in headers.iter() {
                 let (name, value) = pair.extract()?;

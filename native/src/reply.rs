@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::distinct::Distinct;
+use crate::distinct::{Distinct, regardless_of_order};
 use crate::json;
 use crate::thrift::{Bytes, DEPTH, Halt, Sure, kind, least};
 use crate::types::{Ids, Indices, Type};
@@ -81,7 +81,7 @@ pub fn answer<H: Host>(
     limit: usize,
     host: &H,
 ) -> Sure<Answer<H::Value>> {
-    let mut writer = Writer { structs, bytes: Bytes::new(payload), out, limit };
+    let mut writer = Writer { structs, bytes: Bytes::new(payload), out, limit, is_compared: false };
     let (mut found, mut picked) = (None, Vec::new());
     loop {
         let field = writer.bytes.byte()?;
@@ -107,6 +107,8 @@ struct Writer<'a> {
     bytes: Bytes<'a>,
     out: &'a mut Vec<u8>,
     limit: usize,
+    // Whether equal values must look equal, but for the order of their parts.
+    is_compared: bool,
 }
 
 impl Writer<'_> {
@@ -218,7 +220,7 @@ impl Writer<'_> {
             Type::I64 => json::integer(self.out, self.bytes.i64()?),
             Type::Double => {
                 let number = self.bytes.double()?;
-                if !number.is_finite() {
+                if !number.is_finite() || (self.is_compared && is_negative_zero(number)) {
                     return Err(Halt::Unsure);
                 }
                 json::double(self.out, number);
@@ -279,19 +281,24 @@ impl Writer<'_> {
 
     /// A map whose keys are structs is an array of pairs: JSON's own keys are only text.
     fn pairs(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, count: usize) -> Sure<()> {
-        // Equal structs may look different on the wire, so of several nobody knows whether they are distinct.
-        if count > 1 {
-            return Err(Halt::Unsure);
-        }
+        let outer = self.is_compared;
+        self.is_compared |= count > 1;
+        let mut keys = Distinct::default();
         self.out.push(b'[');
-        for _ in 0..count {
+        for at in 0..count {
+            if at > 0 {
+                self.out.push(b',');
+            }
             self.out.push(b'[');
+            let before = self.out.len();
             self.value(key, false, depth)?;
+            keys.add(regardless_of_order(&self.out[before..]))?;
             self.out.push(b',');
             self.value(value, as_text, depth)?;
             self.out.push(b']');
         }
         self.out.push(b']');
+        self.is_compared = outer;
         Ok(())
     }
 
@@ -309,8 +316,7 @@ impl Writer<'_> {
             }
             Type::Double => {
                 let number = self.bytes.double()?;
-                let is_odd = number == 0.0 && number.is_sign_negative();
-                if number.is_nan() || (is_odd && several) {
+                if number.is_nan() || (is_negative_zero(number) && (several || self.is_compared)) {
                     return Err(Halt::Unsure);
                 }
                 self.out.push(b'"');
@@ -325,6 +331,11 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether it equals 0 and looks different.
+fn is_negative_zero(number: f64) -> bool {
+    number == 0.0 && number.is_sign_negative()
 }
 
 /// The fewest digits that give the double again, with no exponent.

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use smallvec::SmallVec;
 
-use crate::distinct::Distinct;
+use crate::distinct::{Distinct, regardless_of_order};
 use crate::scan::Scanner;
 use crate::text;
 use crate::thrift::{Halt, Sure, kind};
@@ -95,8 +95,10 @@ pub struct Reader<'a> {
     limit: usize,
     // Whether every integer may be text.
     digits: bool,
-    // Whether equal values must look equal: inside the elements of a set and the keys of a map.
+    // Whether equal values must be known: inside the elements of a set and the keys of a map.
     is_compared: bool,
+    // Whether equal ones among them may look different, their parts in another order.
+    is_disordered: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -109,7 +111,7 @@ impl<'a> Reader<'a> {
         digits: bool,
     ) -> Sure<Self> {
         let text = std::str::from_utf8(text).map_err(|_| Halt::Unsure)?;
-        Ok(Reader { structs, json: Scanner::new(text), out, limit, digits, is_compared: false })
+        Ok(Reader { structs, json: Scanner::new(text), out, limit, digits, is_compared: false, is_disordered: false })
     }
 
     /// Reads `null`, if that comes.
@@ -235,9 +237,7 @@ impl<'a> Reader<'a> {
             filled.add(at);
             reader.field(&declared.fields[at], depth, host, &mut picked)
         })?;
-        if self.is_compared && !is_ordered {
-            return Err(Halt::Unsure);
-        }
+        self.is_disordered |= !is_ordered;
         declared.finish(self.out, &filled)?;
         self.out.push(kind::STOP);
         if self.out.len() > self.limit { Err(Halt::TooLarge) } else { host.record(picked) }
@@ -266,7 +266,7 @@ impl<'a> Reader<'a> {
     }
 
     fn set<H: Host>(&mut self, element: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
-        let outer = std::mem::replace(&mut self.is_compared, true);
+        let outer = self.compare();
         let mut ends = vec![];
         let start = self.out.len() + 5;
         let value = self.items(&[element.kind()], depth, host, |reader, depth, host| {
@@ -274,8 +274,8 @@ impl<'a> Reader<'a> {
             ends.push(reader.out.len());
             Ok(value)
         })?;
+        self.distinct(start, ends.iter().map(|end| (*end, *end)), self.is_disordered)?;
         self.is_compared = outer;
-        self.distinct(start, ends.iter().map(|end| (*end, *end)))?;
         Ok(value)
     }
 
@@ -283,11 +283,12 @@ impl<'a> Reader<'a> {
     fn pairs<H: Host>(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, host: &H) -> Sure<H::Value> {
         let mut ends = vec![];
         let start = self.out.len() + 6;
-        let mut entries = vec![];
+        let (mut entries, mut is_disordered) = (vec![], false);
         self.items(&[key.kind(), value.kind()], depth, &Nobody, |reader, depth, _| {
             reader.json.expect(b'[')?;
-            let outer = std::mem::replace(&mut reader.is_compared, true);
+            let outer = reader.compare();
             let made = reader.value(key, false, depth, host)?;
+            is_disordered |= reader.is_disordered;
             reader.is_compared = outer;
             let end = reader.out.len();
             reader.json.expect(b',')?;
@@ -295,7 +296,7 @@ impl<'a> Reader<'a> {
             ends.push((end, reader.out.len()));
             reader.json.expect(b']')
         })?;
-        self.distinct(start, ends.into_iter())?;
+        self.distinct(start, ends.into_iter(), is_disordered)?;
         host.map(entries)
     }
 
@@ -313,11 +314,9 @@ impl<'a> Reader<'a> {
             goes_on = self.json.goes_on(b'}')?;
         }
         // Equal maps may have their entries in any order.
-        if self.is_compared && ends.len() > 1 {
-            return Err(Halt::Unsure);
-        }
+        self.is_disordered |= ends.len() > 1;
         self.count(start, ends.len())?;
-        self.distinct(start, ends.into_iter())?;
+        self.distinct(start, ends.into_iter(), false)?;
         host.map(entries)
     }
 
@@ -353,15 +352,34 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Begins with values that are compared; gives what `is_compared` was.
+    fn compare(&mut self) -> bool {
+        let outer = std::mem::replace(&mut self.is_compared, true);
+        // What is compared as a whole is disordered if one of its parts is.
+        self.is_disordered &= outer;
+        outer
+    }
+
     /// Makes sure that what has been written from `start` on is different each time, by the end of each and of what
     /// follows it.
-    fn distinct(&self, mut start: usize, ends: impl ExactSizeIterator<Item = (usize, usize)>) -> Sure<()> {
-        if ends.len() > 1 {
-            let mut distinct = Distinct::default();
-            for (end, next) in ends {
-                distinct.add(&self.out[start..end])?;
-                start = next;
+    fn distinct(
+        &self,
+        mut start: usize,
+        ends: impl ExactSizeIterator<Item = (usize, usize)>,
+        is_disordered: bool,
+    ) -> Sure<()> {
+        if ends.len() < 2 {
+            return Ok(());
+        }
+        let (mut distinct, mut loosely) = (Distinct::default(), Distinct::default());
+        for (end, next) in ends {
+            let bytes = &self.out[start..end];
+            if is_disordered {
+                loosely.add(regardless_of_order(bytes))?;
+            } else {
+                distinct.add(bytes)?;
             }
+            start = next;
         }
         Ok(())
     }

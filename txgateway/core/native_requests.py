@@ -1,4 +1,4 @@
-"""The way of requests through the native codec: sources and keys to its rows, its output to a plan's arguments.
+"""The way of requests through the native codec: its output to a plan's arguments.
 
 Arguments are then the bytes of the argument struct, with the values that rules look at
 beside them if there are any. What the native codec is not sure of, a body that is wrong
@@ -7,128 +7,37 @@ for instance, goes through the plain one: that decides, and its words are what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from operator import itemgetter
 from typing import Any
 
-from attrs import define, field, frozen
-
-from .annotations import Access, Source
-from .annotations.body import Body
-from .annotations.cookie import Cookie
-from .annotations.form import Form
-from .annotations.header import RequestHeader
-from .annotations.path import Path
-from .annotations.query import Query
-from .annotations.raw_body import RawBody
-from .annotations.raw_uri import RawUri
+from .annotations import Access
 from .codec import native
 from .codec.limits import limit_for
 from .codec.structs import Structs, ThriftStruct
-from .codec.tables import RequestTables, Unsupported
+from .codec.tables import RequestTables
 from .descriptor import EnumType, Field, Method, Requiredness, ScalarType, Struct, StructKind
 from .inputs import BodyKind, PathParameters, body_kind
 from .message import Request
-from .places import Otherwise, Plain, Wanted
+from .native_sources import Sought
 from .request_steps import RequestSteps, size_of, too_large
 
 # The numbers of the bodies that the native codec reads.
 _NO_BODY, _JSON, _FORM = 0, 1, 2
 _KINDS = {BodyKind.NONE: _NO_BODY, BodyKind.JSON: _JSON, BodyKind.FORM: _FORM}
 
-# The kind of a source's text, and the kind that is taken where there is none of it.
-_KIND_OF: Mapping[type[Source], tuple[str, str | None]] = {
-    Body: ("form", None),
-    Cookie: ("cookie", None),
-    Form: ("form", "query"),
-    Path: ("path", None),
-    # One of the two at most is looked at.
-    Plain: ("plain", "form"),
-    Query: ("query", None),
-    RawBody: ("body", None),
-    RawUri: ("target", None),
-    RequestHeader: ("header", None),
-}
-
-# A slot of the texts, the slot where that has none, and how they are read: see ``_native.pyi``.
-_PlaceRow = tuple[int, int | None, bool, bool]
-
-
-@define
-class _Slots:
-    """The texts that the fields of a method want, each distinct one with a number."""
-
-    _numbers: dict[tuple[str, bytes], int] = field(factory=dict)
-
-    def place(self, source: Source) -> _PlaceRow:
-        """The row of a source; raises Unsupported for one that another package brings."""
-        if type(source) not in _KIND_OF:
-            raise Unsupported
-        kind, otherwise = _KIND_OF[type(source)]
-        key = b"" if source.whole else source.key
-        behind = None if otherwise is None else self._number(otherwise, key)
-        return self._number(kind, key), behind, source.trims, source.whole
-
-    def _number(self, kind: str, key: bytes) -> int:
-        return self._numbers.setdefault((kind, key), len(self._numbers))
-
-    def named(self, kind: str) -> list[tuple[bytes, int]]:
-        """The names of this kind, with their numbers."""
-        return [(key, number) for (each, key), number in self._numbers.items() if each == kind]
-
-    def only(self, kind: str) -> int | None:
-        """The number of a kind that has no names."""
-        return self._numbers.get((kind, b""))
-
-
-@frozen
-class _Struct:
-    """A request struct whose fields are to be found.
-
-    :ivar hidden: the required fields that nobody can give.
-    :ivar keys: of the JSON body, each with the place of its field.
-    :ivar early: for each field where it is looked for before the JSON body,
-    :ivar late: and after it.
-    """
-
-    declared: Struct
-    hidden: Sequence[str]
-    keys: Sequence[tuple[str, int]]
-    early: Sequence[Sequence[_PlaceRow]]
-    late: Sequence[Sequence[_PlaceRow]]
-    slots: _Slots = field(factory=_Slots)
-
 
 def native_steps(
-    plain: RequestSteps,
-    tables: RequestTables,
-    declared: Struct,
-    argument: int,
-    wanted: Sequence[Wanted],
-    looked_at: Collection[str],
-    most: int,
+    plain: RequestSteps, tables: RequestTables, sought: Sought, looked_at: Collection[str], most: int
 ) -> RequestSteps:
-    """Binds requests by the sources of their fields; raises Unsupported.
+    """Binds requests by a route; raises Unsupported.
 
     :param plain: takes what the native codec is not sure of.
-    :param argument: the id of the argument.
-    :param wanted: how each field comes to its value.
     :param looked_at: the fields whose values are needed as Python's.
     :param most: bytes that the arguments may have.
     """
-    if any(each.inside is not None for each in wanted):
-        raise Unsupported
-    slots = _Slots()
-    struct = _Struct(
-        declared,
-        [each.field.name for each in wanted if each.otherwise is Otherwise.ZERO],
-        [(key, at) for at, each in enumerate(wanted) for key in each.places.keys],
-        [[slots.place(source) for source in each.places.before] for each in wanted],
-        [[slots.place(source) for source in each.places.after] for each in wanted],
-        slots,
-    )
-    bind_native = _binder(tables, struct, argument, looked_at, most)
-    otherwise = _plain_bind(plain, looked_at)
+    bind_native = sought.binder(tables, most).bind
+    otherwise = _plain_bind(plain, looked_at, sought.argument is not None)
 
     def bind(request: Request, path: PathParameters) -> Any:
         body = request.body
@@ -143,30 +52,23 @@ def native_steps(
             raise too_large(limit_for(most, size_of(request))) from None
         return otherwise(request, path) if bound is None else bound
 
-    return _steps(plain, tables.structs, bind, looked_at)
+    return _steps(plain, tables.structs, sought, bind, looked_at)
 
 
 def native_call_steps(
     plain: RequestSteps,
     tables: RequestTables,
-    declared: Struct,
-    argument: int,
-    key_of: Callable[[Field], str | None],
+    sought: Sought,
     looked_at: Collection[str],
     most: int,
     body_of: Callable[[Request], bytes],
 ) -> RequestSteps:
     """The same for JSON calls, where the body is JSON whatever it says it is.
 
-    :param key_of: the JSON key of a field, None if it has none.
     :param body_of: the JSON text of a request.
     """
-    keys = [key_of(each) for each in declared.fields]
-    named = [(key, at) for at, key in enumerate(keys) if key is not None]
-    hidden = [each.name for each, key in zip(declared.fields, keys, strict=True) if key is None and _is_required(each)]
-    nowhere: list[list[_PlaceRow]] = [[]] * len(keys)
-    bind_native = _binder(tables, _Struct(declared, hidden, named, nowhere, nowhere), argument, looked_at, most)
-    otherwise = _plain_bind(plain, looked_at)
+    bind_native = sought.binder(tables, most).bind
+    otherwise = _plain_bind(plain, looked_at, sought.argument is not None)
 
     def bind(request: Request, path: PathParameters) -> Any:
         body = body_of(request)
@@ -176,7 +78,7 @@ def native_call_steps(
             raise too_large(limit_for(most, len(body))) from None
         return otherwise(request, path) if bound is None else bound
 
-    return _steps(plain, tables.structs, bind, looked_at)
+    return _steps(plain, tables.structs, sought, bind, looked_at)
 
 
 def nothing_to_bind(plain: RequestSteps, structs: Structs, method: Method) -> RequestSteps:
@@ -187,37 +89,10 @@ def nothing_to_bind(plain: RequestSteps, structs: Structs, method: Method) -> Re
     )
 
 
-def _binder(
-    tables: RequestTables, struct: _Struct, argument: int, looked_at: Collection[str], most: int
-) -> Callable[..., Any]:
-    if any(name in looked_at for name in struct.hidden):
-        raise Unsupported
-    keys = [key for key, _ in struct.keys]
-    if len(set(keys)) < len(keys):
-        raise Unsupported
-    named = struct.slots.named
-    binder = tables.native.binder(
-        tables.row(struct.declared, struct.hidden, looked_at),
-        argument,
-        struct.early,
-        struct.late,
-        struct.keys,
-        (named("query"), named("plain"), named("form"), named("header"), named("cookie")),
-        [(key.decode(), number) for key, number in named("path")],
-        (struct.slots.only("body"), struct.slots.only("target")),
-        tables.digits,
-        most,
-    )
-    return binder.bind
-
-
-def _is_required(field: Field) -> bool:
-    return field.requiredness is Requiredness.REQUIRED and field.default is None
-
-
 def _steps(
     plain: RequestSteps,
     structs: Structs,
+    sought: Sought,
     bind: Callable[[Request, PathParameters], Any],
     looked_at: Collection[str],
 ) -> RequestSteps:
@@ -230,21 +105,26 @@ def _steps(
         first = arguments[0]
         return first if first.__class__ is bytes else encode_plain(first)
 
-    return RequestSteps(native.NATIVE, bind, encode_first if looked_at else encode, itemgetter(1), _access(structs))
+    # An argument that is no struct is the first and only field of what is handed out.
+    request = itemgetter(1) if sought.argument is not None else lambda arguments: arguments[1][0]
+    return RequestSteps(native.NATIVE, bind, encode_first if looked_at else encode, request, _access(structs))
 
 
 # Values that rules look at: a tuple for each struct, with the values of its fields at their
 # places; None is one that is unset, or that no rule looks at.
 
 
-def _plain_bind(plain: RequestSteps, looked_at: Collection[str]) -> Callable[[Request, PathParameters], Any]:
+def _plain_bind(
+    plain: RequestSteps, looked_at: Collection[str], is_struct: bool
+) -> Callable[[Request, PathParameters], Any]:
     """The plain codec's way to arguments that look like the native ones."""
     if not looked_at:
         return plain.bind
 
     def bind(request: Request, path: PathParameters) -> Any:
         arguments = plain.bind(request, path)
-        return arguments, _held(plain.request(arguments))
+        value = _held(plain.request(arguments))
+        return arguments, (value if is_struct else (value,))
 
     return bind
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 
+from .arguments import Argument
 from .codec import native
-from .codec.structs import Structs
+from .codec.structs import Structs, ThriftStruct
 from .codec.tables import RequestTables, Unsupported, reply_tables, request_tables
-from .descriptor import Method, Struct, StructType
+from .descriptor import Method, StructType
 from .keys import call_argument_key, converts, embeds, nested_key
 from .looked_at import looked_at
 from .message import Request
 from .native_replies import native_decode, native_render, outermost
 from .native_requests import native_call_steps, native_steps, nothing_to_bind
+from .native_sources import Sought, seek_fields, seek_keys, seek_value
 from .places import wanted_of
 from .rendering import Answers
 from .reply_steps import ReplySteps
 from .request_steps import RequestSteps
-
-# Makes the steps of a method whose argument is a struct, from its plain ones, that struct, the
-# argument's id and the fields that are looked at.
-_Make = Callable[[RequestSteps, Struct, int, Collection[str]], RequestSteps]
 
 
 class NativeSteps:
@@ -54,12 +52,19 @@ class NativeSteps:
 
         :param steering: the fields that the pick of an instance looks at.
         """
+        tables = self._requests
 
-        def make(plain: RequestSteps, struct: Struct, argument: int, looked_at: Collection[str]) -> RequestSteps:
-            wanted = wanted_of(struct.fields, self._structs.schema)
-            return native_steps(plain, self._requests, struct, argument, wanted, looked_at, self._most)
+        def seek(cls: type[ThriftStruct], looked_at: Collection[str]) -> Sought:
+            wanted = wanted_of(cls.__declaration__.fields, self._structs.schema)
+            return seek_fields(tables, cls, method.arguments[0].id, wanted, looked_at)
 
-        return self._made(method, plain, steering, make)
+        if not method.arguments:
+            return nothing_to_bind(plain, self._structs, method)
+        try:
+            sought, looked_at = self._sought(method, tables, steering, seek, is_call=False)
+            return native_steps(plain, tables, sought, looked_at, self._most)
+        except Unsupported:
+            return plain
 
     def call(
         self, method: Method, plain: RequestSteps, steering: Collection[str], body_of: Callable[[Request], bytes]
@@ -68,29 +73,41 @@ class NativeSteps:
 
         :param body_of: the JSON text of a request.
         """
+        tables = self._calls
 
-        def make(plain: RequestSteps, struct: Struct, argument: int, looked_at: Collection[str]) -> RequestSteps:
-            return native_call_steps(
-                plain, self._calls, struct, argument, call_argument_key, looked_at, self._most, body_of
-            )
+        def seek(cls: type[ThriftStruct], looked_at: Collection[str]) -> Sought:
+            return seek_keys(tables, cls, method.arguments[0].id, call_argument_key, looked_at)
 
-        return self._made(method, plain, steering, make)
-
-    def _made(self, method: Method, plain: RequestSteps, steering: Collection[str], make: _Make) -> RequestSteps:
         if not method.arguments:
             return nothing_to_bind(plain, self._structs, method)
-        argument = method.arguments[0]
-        if not isinstance(argument.type, StructType):
-            return plain
-        struct = self._structs.schema.structs[argument.type.name]
-        looked_at = self._looked_at.get(struct.name, set())
-        if struct.name in self._looked_at and not looked_at:
-            return plain
-        names = {field.name for field in struct.fields}
         try:
-            return make(plain, struct, argument.id, looked_at | (names & set(steering)))
+            sought, looked_at = self._sought(method, tables, steering, seek, is_call=True)
+            return native_call_steps(plain, tables, sought, looked_at, self._most, body_of)
         except Unsupported:
             return plain
+
+    def _sought(
+        self,
+        method: Method,
+        tables: RequestTables,
+        steering: Collection[str],
+        seek: Callable[[type[ThriftStruct], Collection[str]], Sought],
+        *,
+        is_call: bool,
+    ) -> tuple[Sought, Collection[str]]:
+        """What is looked for in a request, and the fields of it whose values are needed as Python's."""
+        argument = Argument(self._structs, method)
+        declared = argument.field.type
+        if not isinstance(declared, StructType):
+            looked_at = {argument.field.name}.intersection(steering)
+            return seek_value(tables, argument, is_call=is_call, looked_at=looked_at), looked_at
+        cls = self._structs[declared.name]
+        known = self._looked_at.get(declared.name)
+        if known is not None and not known:
+            # Rules that look at nothing: there would be nothing to hold them against.
+            raise Unsupported
+        looked_at = (known or set()) | {f.name for f in cls.__declaration__.fields if f.name in steering}
+        return seek(cls, looked_at), looked_at
 
     def replies(self, method: Method, plain: ReplySteps) -> ReplySteps:
         """How replies to requests by a route are answered."""

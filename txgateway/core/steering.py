@@ -75,7 +75,8 @@ def _argument(name: str, structs: Structs, method: Method, steps: RequestSteps) 
     for argument in method.arguments[:1]:
         if not isinstance(argument.type, StructType):
             if argument.name == name and isinstance(argument.type, ScalarType | EnumType):
-                return steps.request
+                sent = structs.zero(argument)
+                return lambda arguments: sent if (value := steps.request(arguments)) is None else value
             continue
         struct = structs.schema.structs[argument.type.name]
         field = struct.field_named(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..descriptor import Scalar, ScalarType
+from collections.abc import Callable
+
+from ..descriptor import EnumType, ListType, Scalar, ScalarType, Type
 from ..inputs import Inputs
 from ..text import written
 from . import Head, Source, Target, marks, sources, targets
@@ -25,6 +27,13 @@ class RawBody(Source):
 @targets.register("api.raw_body")
 class RawResponse(Target):
     """Then no other field is in the body."""
+
+    def __init__(self, key: str, declared: Type, as_json: Callable[[object], bytes]) -> None:
+        super().__init__(key, declared, as_json)
+        match declared:
+            case ScalarType() | EnumType() | ListType(ScalarType(Scalar.I8)):
+                return
+        raise ValueError(f"a {declared} is no raw body; a scalar or a list of i8 is")
 
     def put(self, value: object, head: Head) -> None:
         if isinstance(value, list):

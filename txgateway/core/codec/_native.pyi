@@ -31,6 +31,10 @@ ReplyRow = Sequence[ReplyFieldRow]
 # A slot of the texts, the slot where that has none, whether blanks around items are
 # trimmed, and whether nothing separates items.
 PlaceRow = tuple[int, int | None, bool, bool]
+# A struct, the keys of which are not looked at; for each of its fields the places that are
+# asked before the JSON body, and those that are asked after it; and for each field the
+# struct that is filled by its own fields' places instead.
+PartRow = tuple[RequestRow, Sequence[Sequence[PlaceRow]], Sequence[Sequence[PlaceRow]], Sequence[Any]]
 # A name in the request, and its slot.
 NameRow = tuple[bytes, int]
 
@@ -41,11 +45,9 @@ class Requests:
     def __new__(cls, rows: Sequence[RequestRow], /) -> Requests: ...
     def binder(
         self,
-        request: RequestRow,
-        argument: int,
-        early: Sequence[Sequence[PlaceRow]],
-        late: Sequence[Sequence[PlaceRow]],
-        keys: Sequence[tuple[str, int]],
+        outermost: PartRow,
+        argument: int | None,
+        keys: Sequence[tuple[str, int]] | None,
         slots: tuple[Sequence[NameRow], Sequence[NameRow], Sequence[NameRow], Sequence[NameRow], Sequence[NameRow]],
         path: Sequence[tuple[str, int]],
         whole: tuple[int | None, int | None],
@@ -53,11 +55,9 @@ class Requests:
         limit: int,
     ) -> Binder:
         """
-        :param request: the outermost struct; its fields' keys are not looked at.
-        :param argument: the id of the argument.
-        :param early: for each field the places that are asked before the JSON body.
-        :param late: for each field those that are asked after it.
-        :param keys: of the JSON body, each with the index of its field.
+        :param outermost: the argument that is a struct, or else the arguments struct.
+        :param argument: the id of the argument that is a struct.
+        :param keys: of the JSON body, each with the index of its field; None: the body is the value of the first field.
         :param slots: the names in the query, in the query if there is no body, in a form, of headers and of cookies.
         :param path: the names of the path's parameters.
         :param whole: the slots of the whole body and of the request's target.

@@ -68,13 +68,17 @@ class RequestTables:
     converts: Test
     digits: bool
 
-    def row(self, struct: Struct, hidden: Collection[str], wanted: Collection[str]) -> RequestRow:
+    def row(
+        self, cls: type[ThriftStruct], hidden: Collection[str], wanted: Collection[str], *, exact: bool = True
+    ) -> RequestRow:
         """The row of an outermost struct, whose fields have their keys elsewhere; raises Unsupported.
 
-        :param hidden: the required fields that are sent as zero.
+        :param hidden: the fields that are sent as zero where nobody gives them.
         :param wanted: the fields whose values are handed out.
+        :param exact: whether a union must have exactly one member.
         """
-        return _request_row(self.structs, struct, self.index, lambda field: None, self.converts, hidden, wanted)
+        row = _request_row(self.structs, cls, self.index, lambda field: None, self.converts, hidden, wanted)
+        return row if exact else (row[0], False)
 
 
 def request_tables(
@@ -98,7 +102,8 @@ def request_tables(
         if any(map(embeds, struct.fields)) or not _are_distinct(map(key_of, struct.fields)):
             raise Unsupported
         hidden = [field.name for field in struct.fields if key_of(field) is None and _is_required(field)]
-        return _request_row(structs, struct, index, key_of, converts, hidden, wanted.get(struct.name, ()))
+        cls, looked_at = structs[struct.name], wanted.get(struct.name, ())
+        return _request_row(structs, cls, index, key_of, converts, hidden, looked_at)
 
     rows, index = _table(schema, roots, row, breathe)
     return RequestTables(structs, native.Requests(rows), index, converts, digits)
@@ -106,15 +111,16 @@ def request_tables(
 
 def _request_row(
     structs: Structs,
-    struct: Struct,
+    cls: type[ThriftStruct],
     index: Mapping[TypeName, int],
     key_of: KeyOf,
     converts: Test,
     hidden: Collection[str],
     wanted: Collection[str],
 ) -> RequestRow:
-    absent = _absent(structs, structs[struct.name], hidden)
-    is_union = struct.kind is StructKind.UNION
+    struct = cls.__declaration__
+    absent = _absent(structs, cls, hidden)
+    is_union = struct.kind is StructKind.UNION and not cls.__message__
     if is_union and absent:
         raise Unsupported
     fields = tuple(
