@@ -81,7 +81,7 @@ def wait_until(what: Callable[[], bool]) -> None:
 def test_a_killed_instance_fails_unsafe_calls_in_flight_and_no_others(run, gateway_before, safe):
     dies, lives = run(BookProcess), run(BookProcess)
     verbs = '["GET"]' if safe else "[]"
-    gateway = gateway_before(f"policy = {{ retries = 1, safe_verbs = {verbs} }}", dies.port, lives.port)
+    gateway = gateway_before(f"policy.safe_verbs = {verbs}", dies.port, lives.port)
     clients = 8
     with Load(gateway.port, BOOK, clients) as load:
         load.wait_for(300)
@@ -164,7 +164,7 @@ def test_a_flapping_instance_fails_nobody_and_is_used_whenever_it_is_there(run, 
     flaps, lives = run(BookProcess), run(BookProcess)
     port = flaps.port
     health = "health = { interval = 0.1, ejection_time = 0.1 }\n"
-    gateway = gateway_before(f"{health}policy.retries = 1", flaps.port, lives.port)
+    gateway = gateway_before(health, flaps.port, lives.port)
     with Load(gateway.port, BOOK) as load:
         for _ in range(3):
             flaps.end(signal.SIGKILL)
