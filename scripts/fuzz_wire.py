@@ -25,7 +25,7 @@ from txgateway.core.codec.structs import Structs, ThriftStruct
 from txgateway.core.connection import Connection
 from txgateway.core.errors import GatewayError, WireError
 from txgateway.core.framing import Framing, Message, framings
-from txgateway.core.framing.detecting import Detecting
+from txgateway.core.framing.detecting import Accepting, Detecting
 from txgateway.core.framing.ttheader import Mux
 from txgateway.core.linker import load
 from txgateway.core.message import Call
@@ -75,7 +75,8 @@ class Fuzz:
         return bytes(data)
 
     def targets(self) -> list[tuple[str, Callable[[bytes], None]]]:
-        readers = [(f"framing {name}", self._framing(cls)) for name, cls in (*framings_by_name(), ("any", Detecting))]
+        kinds = (*framings_by_name(), ("of a client", Detecting), ("of a server", Accepting))
+        readers = [(f"framing {name}", self._framing(cls)) for name, cls in kinds]
         return [
             *readers,
             ("client", self._client),
@@ -117,7 +118,7 @@ class Fuzz:
         self._client(data, Mux)
 
     def _dispatcher(self, data: bytes) -> None:
-        for message in Detecting().feed(data):
+        for message in Accepting().feed(data):
             self._serve(message)
 
     def _serve(self, message: Message) -> None:
