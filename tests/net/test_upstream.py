@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from random import Random
 from types import NoneType
@@ -87,13 +88,19 @@ class ScriptedPool:
 
 
 class Town:
-    def __init__(self, governance: Governance) -> None:
+    def __init__(self, governance: Governance, random: Random | None = None) -> None:
         self.clock = Clock()
         self.pools: dict[str, ScriptedPool] = {}
         self.distrusted: list[Instance] = []
         self.composed: list[str] = []
         self.upstream = Upstream(
-            "svc", self.clock, self.make_pool, self.distrusted.append, self.compose, Random(1), governance
+            "svc",
+            self.clock,
+            self.make_pool,
+            self.distrusted.append,
+            self.compose,
+            random or Random(1),
+            governance,
         )
         self.upstream.serve({"Svc.get": EWMA})
         self.upstream.update(MEMBERS)
@@ -340,6 +347,36 @@ def test_so_does_an_instance_whose_tag_says_so(town):
     changed = [evolve(instance, tags=tag) for instance, tag in zip(MEMBERS, tags, strict=False)]
     town.upstream.update((*changed, *MEMBERS[3:]))
     assert [pool.drained for pool in pools] == [True, False, True]
+
+
+def test_a_list_that_is_the_same_is_no_reason_to_begin_anew():
+    weighted = tuple(evolve(each, weight=weight) for each, weight in zip(MEMBERS, (5, 1, 1), strict=False))
+    town = Town(Governance())
+    call, picked = evolve(CALL, policy=Policy(name="Svc.get")), []
+    town.upstream.update(weighted)
+    for _ in range(14):
+        town.upstream.update(tuple(evolve(each) for each in weighted))
+        outcome(town.upstream.send(call))
+        picked.append(weighted.index(call.tries[0].instance))
+    # Smooth, and each cycle by the weights.
+    assert [picked[at : at + 7].count(0) for at in range(8)] == [5] * 8
+    assert max(len(run) for run in "".join(map(str, picked)).replace("1", " ").replace("2", " ").split()) <= 4
+
+
+@pytest.mark.parametrize("weights", [(100, 1, 1), (3, 2, 1), (1, 1, 1)])
+def test_workers_with_few_calls_each_share_by_the_weights_together(weights):
+    weighted = tuple(evolve(each, weight=weight) for each, weight in zip(MEMBERS, weights, strict=False))
+    calls: Counter[Instance] = Counter()
+    for worker in range(4):
+        town = Town(Governance(), Random(worker))
+        call = evolve(CALL, policy=Policy(name="Svc.get"))
+        for number in range(25):
+            if number % 10 == 0:
+                town.upstream.update(weighted)
+            outcome(town.upstream.send(call))
+            calls[call.tries[0].instance] += 1
+    for instance, weight in zip(weighted, weights, strict=True):
+        assert abs(calls[instance] / 100 - weight / sum(weights)) < 0.03
 
 
 def test_a_new_instance_starts_slowly_and_gets_its_share():
