@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from attrs import frozen
 
+from tests.codecs import same_of_both
 from tests.recorded.http import Tree, read_struct
 from txgateway.core.codec.binary import encode
+from txgateway.core.codec.native import AUTO, IS_BUILT, PLAIN
 from txgateway.core.codec.structs import Structs
 from txgateway.core.descriptor import Schema
 from txgateway.core.errors import GatewayError
@@ -15,6 +18,8 @@ from txgateway.core.linker import load
 from txgateway.core.mapping import MappedService, Mapping, MappingSettings, compile_service, join
 from txgateway.core.message import MessageType, Reply, Request, Response
 from txgateway.core.plan import Plan
+
+T = TypeVar("T")
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -26,8 +31,14 @@ def schema_of(idl: str, file: str = "svc.thrift") -> Schema:
     return load(file, {file: idl}.__getitem__).schema
 
 
-def service_of(idl: str, name: str = "svc", *, legacy: bool = False) -> MappedService:
-    return compile_service(name, schema_of(idl, f"{name}.thrift"), MappingSettings(legacy=legacy))
+def service_of(idl: str, name: str = "svc", *, legacy: bool = False, codec: str = AUTO) -> MappedService:
+    return compile_service(name, schema_of(idl, f"{name}.thrift"), MappingSettings(legacy=legacy, codec=codec))
+
+
+def mapping_of(service: MappedService) -> Mapping:
+    mapping, refused = join([service])
+    assert not refused
+    return mapping
 
 
 def request(
@@ -43,30 +54,37 @@ def as_bytes(text: str | bytes) -> bytes:
 
 @frozen
 class Mapped:
-    """One IDL file, mapped."""
+    """One IDL file, mapped.
+
+    :ivar plain: the same for the plain codec, if the native one serves otherwise: both must do the same.
+    """
 
     mapping: Mapping
     schema: Schema
+    plain: Mapping | None = None
 
     @classmethod
     def of(cls, idl: str, *, legacy: bool = False) -> Mapped:
         service = service_of(idl, legacy=legacy)
-        mapping, refused = join([service])
-        assert not refused
-        return cls(mapping, service.schema)
+        plain = mapping_of(service_of(idl, legacy=legacy, codec=PLAIN)) if IS_BUILT else None
+        return cls(mapping_of(service), service.schema, plain)
 
     def sent(
         self, verb: str, target: str, headers: dict[str, str | bytes] | None = None, body: str | bytes = b""
     ) -> Tree:
         """The argument struct that a request sends."""
         asked = request(verb, target, headers, body)
-        route, path = self.mapping.route(asked)
-        return self._sent(route.plan, path, asked)
+
+        def sent(mapping: Mapping) -> Tree:
+            route, path = mapping.route(asked)
+            return self._sent(route.plan, path, asked)
+
+        return self._same(sent)
 
     def called(self, method: str, body: str | bytes) -> Tree:
         """The argument struct that a JSON call sends."""
         asked = request("POST", f"/gateway/svc/{method}", None, body)
-        return self._sent(*self.mapping.route_generic(asked), asked)
+        return self._same(lambda mapping: self._sent(*mapping.route_generic(asked), asked))
 
     def refused(
         self, verb: str, target: str, headers: dict[str, str | bytes] | None = None, body: str | bytes = b""
@@ -87,10 +105,12 @@ class Mapped:
 
     def answer(self, method: str, **result: Any) -> Response:
         """The response of a route's plan to a result struct with these fields."""
-        return answer(self.plan(method), self.result(method, **result))
+        payload = self.result(method, **result)
+        return self._same(lambda mapping: answer(self._plan(mapping, method), payload))
 
     def answer_call(self, method: str, **result: Any) -> Response:
-        return answer(self.mapping.generic("svc", method), self.result(method, **result))
+        payload = self.result(method, **result)
+        return self._same(lambda mapping: answer(mapping.generic("svc", method), payload))
 
     def result(self, method: str, **fields: Any) -> bytes:
         """The bytes of a result struct."""
@@ -98,8 +118,17 @@ class Mapped:
 
     def plan(self, method: str) -> Plan:
         """The plan of the method's route, or else of its JSON calls."""
-        routed = [route.plan for route in self.mapping.routes if route.plan.method.name == method]
-        return routed[0] if routed else self.mapping.generic("svc", method)
+        return self._plan(self.mapping, method)
+
+    def _plan(self, mapping: Mapping, method: str) -> Plan:
+        routed = [route.plan for route in mapping.routes if route.plan.method.name == method]
+        return routed[0] if routed else mapping.generic("svc", method)
+
+    def _same(self, run: Callable[[Mapping], T]) -> T:
+        plain = self.plain
+        if plain is None:
+            return run(self.mapping)
+        return same_of_both(lambda: run(self.mapping), lambda: run(plain))
 
     @property
     def structs(self) -> Structs:

@@ -16,6 +16,7 @@ from attrs import define, frozen
 from tests.recorded import Case, Mismatch
 from tests.recorded.front_door import FrontDoor
 from txgateway.core.codec.exception import ApplicationError
+from txgateway.core.codec.native import AUTO
 from txgateway.core.errors import IdlError
 from txgateway.core.framing import Framing, Info, Message
 from txgateway.core.framing.framed import Framed
@@ -35,11 +36,11 @@ EMPTY = {"kind": "result", "result_hex": "0c00000000"}
 DIFFER = frozenset({"validate/phone_fail"})
 
 
-def cases(folder: Path, server: str = "httptools") -> Iterator[Case]:
-    """Each against the gateway in memory, behind this HTTP server."""
+def cases(folder: Path, server: str = "httptools", codec: str = AUTO) -> Iterator[Case]:
+    """Each against the gateway in memory, behind this HTTP server and with this codec."""
     for file in sorted(folder.glob("*.json")):
         try:
-            found = [Case(case.name, partial(_run, case, server)) for case in recorded(file)]
+            found = [Case(case.name, partial(_run, case, server, codec)) for case in recorded(file)]
         except Exception as error:  # Whatever is wrong with it, the other files count.
             found = [Case(file.name, partial(Mismatch, "a file of cases", repr(error)))]
         yield from found
@@ -137,13 +138,13 @@ def judge(case: Recorded, got: Outcome | Refused) -> Mismatch | None:
 # In memory
 
 
-def _run(case: Recorded, server: str) -> Mismatch | None:
-    return judge(case, _play(case, server))
+def _run(case: Recorded, server: str, codec: str) -> Mismatch | None:
+    return judge(case, _play(case, server, codec))
 
 
-def _play(case: Recorded, server: str) -> Outcome | Refused:
+def _play(case: Recorded, server: str, codec: str) -> Outcome | Refused:
     try:
-        door = _front_door(case.folder, case.idl, case.legacy, server)
+        door = _front_door(case.folder, case.idl, case.legacy, server, codec)
     except IdlError as error:
         return Refused(str(error))
     framing = Framed if case.framed else TTHeader
@@ -153,9 +154,9 @@ def _play(case: Recorded, server: str) -> Outcome | Refused:
 
 
 @cache
-def _front_door(folder: Path, idl: str, legacy: bool, server: str) -> FrontDoor:
+def _front_door(folder: Path, idl: str, legacy: bool, server: str, codec: str) -> FrontDoor:
     loaded = load(idl, lambda path: (folder / path).read_text())
-    service = compile_service(Path(idl).stem, loaded.schema, MappingSettings(legacy=legacy))
+    service = compile_service(Path(idl).stem, loaded.schema, MappingSettings(legacy=legacy, codec=codec))
     mapping, refused = join([service])
     assert not refused
     return FrontDoor(mapping, server)

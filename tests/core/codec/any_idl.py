@@ -1,4 +1,4 @@
-"""Services of any shape, and requests and replies for them, right and wrong: for tests that hold two codecs together."""
+"""Services of any shape, and requests and replies for them, right and wrong: to hold two codecs together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from attrs import frozen
 from hypothesis import strategies as st
 
 from tests.wire_trees import code_of, encode, encode_value
@@ -39,9 +38,11 @@ _leaves = st.sampled_from((*_SCALARS, *STRUCTS))
 _keys = st.sampled_from(("string", "string", "i8", "i64", "bool", "double", "binary", "Kind", "S2"))
 types = st.recursive(
     _leaves,
-    lambda inner: inner.map(lambda t: f"list<{t}>")
-    | inner.map(lambda t: f"set<{t}>")
-    | st.tuples(_keys, inner).map(lambda pair: "map<{},{}>".format(*pair)),
+    lambda inner: (
+        inner.map(lambda t: f"list<{t}>")
+        | inner.map(lambda t: f"set<{t}>")
+        | st.tuples(_keys, inner).map(lambda pair: "map<{},{}>".format(*pair))
+    ),
     max_leaves=3,
 )
 
@@ -65,7 +66,7 @@ _RULES = {
     "double": ("$ > 0.5",),
     "bool": ("$",),
 }
-_MARKS = ("api.js_conv", "api.none", "api.key", "go.tag")
+_MARKS = ("api.js_conv", "api.none", "api.key", "go.tag", "api.no_body_struct")
 _SOURCES = ("query", "path", "header", "cookie", "form", "body", "raw_body", "raw_uri")
 _TARGETS = ("header", "cookie", "http_code", "raw_body", "body")
 
@@ -85,9 +86,20 @@ def idls(draw: st.DrawFn) -> str:
         fields = draw(_fields(False, lambda at, type_: _placed(at, type_, _TARGETS)))
         lines.append(f"{kind} {name} {{ {', '.join(fields)} }}")
     result = draw(st.sampled_from(("Got", "Got", "Got", "void", "S0")) | types)
+    asks = draw(st.sampled_from(("Ask ask",) * 5) | types.flatmap(_argument))
     route = "/f/" + "/".join(f":p{at}" for at in range(len(asked)))
-    lines.append(f'service Any {{ {result} f(1: Ask ask) throws (1: Bad bad) (api.post="{route}", api.get="{route}") }}')
+    lines.append(f'service Any {{ {result} f(1: {asks}) throws (1: Bad bad) (api.post="{route}") }}')
     return "\n".join(lines)
+
+
+def _argument(type_: str) -> st.SearchStrategy[str]:
+    """An argument that is no request struct; with a source of its own or without."""
+    default = f" = {_DEFAULTS[type_]}" if type_ in _DEFAULTS else ""
+    need = st.sampled_from(("", "required "))
+    source = st.sampled_from(("", "", ' (api.query="q0")', ' (api.raw_body="")', ' (api.js_conv="true")'))
+    return st.tuples(need, st.sampled_from(("", default)), source).map(
+        lambda parts: f"{parts[0]}{type_} f0{parts[1]}{parts[2]}"
+    )
 
 
 @st.composite
@@ -128,8 +140,9 @@ def _rules(type_: str) -> st.SearchStrategy[list[str]]:
 
 
 def _mark(mark: str, at: int) -> str:
-    value = {"api.key": f"k{at}", "go.tag": f"json:\\'g{at}\\'"}.get(mark, "true")
-    return f"go.tag='json:\"g{at}\"'" if mark == "go.tag" else f'{mark}="{value}"'
+    if mark == "go.tag":
+        return f"go.tag='json:\"g{at}\"'"
+    return f'api.key="k{at}"' if mark == "api.key" else f'{mark}="true"'
 
 
 def _written(annotations: list[str]) -> str:
@@ -207,8 +220,8 @@ def _struct_text(
         # Any of the names that a field may go by, the right one among them.
         number = field.name[1:]
         names = [field.name, *keys(field), f"k{number}", f"g{number}"]
-        for name in draw(st.lists(st.sampled_from(names), min_size=1, max_size=2)):
-            entries.append((name, draw(json_texts(schema, field.type, wrong, depth + 1))))
+        found = draw(st.lists(st.sampled_from(names), min_size=1, max_size=2))
+        entries += [(name, draw(json_texts(schema, field.type, wrong, depth + 1))) for name in found]
     if draw(st.integers(0, 4)) == 0:
         entries.append((draw(st.sampled_from(("other", "öther", "f0"))), draw(odd_json)))
     return _object(entries, draw(_blanks))
@@ -221,16 +234,21 @@ def _object(entries: list[tuple[str, str]], blank: str = "") -> str:
 
 # Requests
 
-texts = st.sampled_from(
-    ["", "0", "7", "-3", "+5", "1.5", "1e3", "t", "true", "no", "a,b", "1,2,2", " 1 , 2 ", "[1,2]", '["a"]', "[a", "null"]
-    + ["{}", '{"f0": 1}', "é", "inf", "0x1p3", "2147483648", "9" * 30, "AAEC", "[[1]]"]
-) | st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=("Cs",)), max_size=8)
+_TEXTS = (
+    "", "0", "7", "-3", "+5", "1.5", "1e3", "t", "true", "no", "a,b", "1,2,2", " 1 , 2 ", "[1,2]", '["a"]', "[a",
+    "null", "{}", '{"f0": 1}', "é", "inf", "0x1p3", "2147483648", "9" * 30, "AAEC", "[[1]]",
+)  # fmt: skip
+texts = st.sampled_from(_TEXTS) | st.text(
+    st.characters(exclude_characters="\r\n\0", exclude_categories=("Cs",)), max_size=8
+)
 
 
 @st.composite
 def requests(draw: st.DrawFn, schema: Schema, wrong: int) -> tuple[Request, dict[str, bytes]]:
     """A request to the method, and the parameters of its path."""
-    fields = next(struct for name, struct in schema.structs.items() if name.name == "Ask").fields
+    ask = next(struct for name, struct in schema.structs.items() if name.name == "Ask")
+    asked = schema.services[0].methods[0].arguments[0].type
+    fields = ask.fields
     path = {f"p{at}": draw(texts).encode() or b"x" for at in range(len(fields))}
     query = draw(_pairs([f"{letter}{at}" for letter in "qf" for at in range(len(fields))], wrong))
     headers = [(f"h{at}".encode(), draw(texts).strip().encode()) for at in range(len(fields)) if draw(st.booleans())]
@@ -240,8 +258,11 @@ def requests(draw: st.DrawFn, schema: Schema, wrong: int) -> tuple[Request, dict
     body, content_type = b"", b""
     match draw(st.sampled_from(("json", "json", "json", "form", "none", "other"))):
         case "json":
-            ask = next(struct for name, struct in schema.structs.items() if name.name == "Ask")
-            text = draw(_struct_text(schema, ask, wrong, 0, lambda f: [f"b{f.name[1:]}", f"f{f.name[1:]}"]))
+            text = draw(
+                _struct_text(schema, ask, wrong, 0, lambda f: [f"b{f.name[1:]}", f"f{f.name[1:]}"])
+                if asked == StructType(ask.name)
+                else json_texts(schema, asked, wrong)
+            )
             body, content_type = text.encode(), b"application/json"
             if draw(st.integers(0, 99)) < wrong:
                 body = draw(changed(body))
@@ -324,7 +345,9 @@ def _value(schema: Schema, declared: Type, wrong: int, depth: int) -> st.SearchS
     odd = st.integers(0, 99).map(lambda n: n < wrong)
     match declared:
         case ScalarType(Scalar.BOOL):
-            return odd.flatmap(lambda is_odd: st.binary(min_size=1, max_size=1) if is_odd else st.sampled_from([b"\0", b"\1"]))
+            return odd.flatmap(
+                lambda is_odd: st.binary(min_size=1, max_size=1) if is_odd else st.sampled_from([b"\0", b"\1"])
+            )
         case ScalarType(Scalar.DOUBLE):
             floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from((0.0, -0.0, 1e22, 5e-324))
             return odd.flatmap(
