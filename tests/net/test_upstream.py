@@ -223,6 +223,41 @@ def test_six_are_tried_and_no_more(town):
     assert len({each.instance for each in call.tries}) == len(call.tries) == 6
 
 
+@pytest.mark.parametrize("balancer", ["wrr", "iwrr", "random", "alias", "p2c", "ewma", "hash"])
+def test_when_many_die_at_once_each_is_found_out_once_and_no_call_fails(balancer):
+    town, many = Town(Governance()), tuple(Instance(f"10.3.0.{number}", 9000) for number in range(40))
+    dead = many[5:35]
+    for instance in dead:
+        town.pool(instance).outcome = ConnectFailed()
+    policy = Policy(name="Svc.get", choice=Choice(balancer))
+    town.upstream.serve({"Svc.get": policy})
+    town.upstream.update(many)
+    failed = 0
+    for number in range(400):
+        call = evolve(CALL, policy=policy, hash_key=b"%d" % number)
+        failed += outcome(town.upstream.send(call)) is not REPLY
+    # The first calls find out; each can meet six.
+    assert failed <= 1
+    assert all(town.pool(instance).calls <= 1 for instance in dead)
+    for instance in dead:
+        town.pool(instance).outcome = REPLY
+    town.clock.advance(1.0)
+    for number in range(400):
+        call = evolve(CALL, policy=policy, hash_key=b"%d" % number)
+        assert outcome(town.upstream.send(call)) is REPLY
+    assert sum(town.pool(instance).calls for instance in dead) > 100
+
+
+def test_where_nobody_can_be_reached_all_are_tried(town):
+    for instance in MEMBERS:
+        town.pool(instance).outcome = ConnectFailed()
+    for _ in range(3):
+        assert isinstance(outcome(town.upstream.send(CALL)), NoInstance)
+    assert [town.pool(each).calls for each in MEMBERS] == [3] * 4
+    town.pool(MEMBERS[2]).outcome = REPLY
+    assert outcome(town.upstream.send(CALL)) is REPLY
+
+
 def test_a_second_try_avoids_the_first_one_while_there_are_others(town):
     town.upstream.update(MEMBERS[:2])
     call = evolve(CALL, tries=[])
@@ -264,9 +299,10 @@ def test_an_open_circuit_sends_a_call_elsewhere():
     town.pool(MEMBERS[0]).outcome = ConnectFailed()
     call = evolve(CALL, policy=Policy(name="Svc.get"))
     errors = []
-    for _ in range(100):
+    for _ in range(80):
         assert outcome(town.upstream.send(call)) is REPLY
         errors += [type(each.error) for each in call.tries if each.error]
+        town.clock.advance(0.1)
     # Half of its own calls, and no fewer than four, have failed.
     assert errors == [ConnectFailed] * 4 + [CircuitOpen] * (len(errors) - 4)
     assert town.pool(MEMBERS[0]).calls == 4

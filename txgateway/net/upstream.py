@@ -33,6 +33,8 @@ SLICE = 0.001
 
 # As many instances may turn out to be out of reach before a call is given up.
 MOST_PICKS = 6
+# Of so many that are known to be out of reach another one is looked for.
+MOST_LOOKS = 20
 
 # Carries a call to some instance under the policies of its method.
 Send = Callable[[Call], Deferred[Reply]]
@@ -192,7 +194,25 @@ class Upstream:
             instance = balancer.pick(call, exclude, now)
         if instance is None:
             raise NoInstance(self._why_none(exclude), service=self.service)
-        return instance
+        if not self._standing.unreachable:
+            return instance
+        return self._in_reach(instance, balancer, call, avoid or exclude, now)
+
+    def _in_reach(
+        self, picked: Instance, balancer: Balancer, call: Call, exclude: Collection[Instance], now: float
+    ) -> Instance:
+        """The instance that was picked, or another one if it could not be reached just now and there is a better.
+
+        When many die at once, each call would else try one after the other of them, and give up.
+        """
+        instance: Instance | None = picked
+        passed = list(exclude)
+        for _ in range(MOST_LOOKS):
+            if instance is None or self._standing.is_in_reach(instance.address, now):
+                break
+            passed.append(instance)
+            instance = balancer.pick(call, passed, now)
+        return instance or picked
 
     def deliver(self, call: Call, savings: Savings | None = None) -> Deferred[Reply]:
         """Pick an instance and give it the call; another one if it is certain that the first saw nothing of it.

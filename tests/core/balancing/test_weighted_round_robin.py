@@ -42,7 +42,7 @@ def test_one_period_holds_each_instance_as_often_as_its_weight_says(name, weight
 
 def test_a_period_too_long_to_keep_goes_on_in_the_same_order():
     weights = [MAX_SLOTS_KEPT, 3, 1]
-    balancer = SmoothWeighted(instances(weights), 0)
+    balancer = SmoothWeighted(instances(weights), 0, Random(1))
     counts = Counter(balancer.pick(CALL) for _ in range(sum(weights)))
     assert counts == dict(zip(instances(weights), weights, strict=True))
 

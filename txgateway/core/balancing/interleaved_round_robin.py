@@ -23,7 +23,7 @@ from .weighted_round_robin import Cycle
 @balancers.register("iwrr")
 def interleaved_round_robin(instances: Sequence[Instance], random: Random, memory: Memory) -> Balancer:
     live = usable(instances)
-    return InterleavedWeighted(live, random.randrange(len(live))) if live else NoBalancer()
+    return InterleavedWeighted(live, random.randrange(len(live)), random) if live else NoBalancer()
 
 
 @define(eq=False)
@@ -35,8 +35,8 @@ class _Turn:
 class InterleavedWeighted(Cycle):
     """``start`` is the index of the first pick."""
 
-    def __init__(self, instances: Sequence[Instance], start: int) -> None:
-        super().__init__(instances, start)
+    def __init__(self, instances: Sequence[Instance], start: int, random: Random) -> None:
+        super().__init__(instances, start, random)
         rotated = [*instances[start:], *instances[:start]]
         self._price = gcd(*(instance.weight for instance in instances))
         self._current = deque(_Turn(instance, instance.weight) for instance in rotated)

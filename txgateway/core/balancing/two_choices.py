@@ -56,7 +56,8 @@ class TwoChoices(Balancer, Generic[L]):
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         candidates = self._candidates
         if exclude:
-            candidates = [each for each in candidates if each.instance not in exclude]
+            excluded = {instance.address for instance in exclude}
+            candidates = [each for each in candidates if each.instance.address not in excluded]
         count = len(candidates)
         if count < 2:
             return candidates[0].instance if candidates else None

@@ -6,6 +6,7 @@ method, as Vose builds it) takes constant time: one column per instance, each sh
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from itertools import accumulate
@@ -14,6 +15,9 @@ from random import Random
 from ..instances import Instance
 from ..message import Call
 from . import Balancer, Memory, NoBalancer, balancers, usable
+
+# So often it is drawn again before all that are left are looked through; that costs as much as a hundred.
+_DRAWS = 16
 
 
 @balancers.register("random")
@@ -28,27 +32,43 @@ def weighted_random_with_alias(instances: Sequence[Instance], random: Random, me
     return Alias(live, random) if live else NoBalancer()
 
 
-class WeightedRandom(Balancer):
+class Drawn(Balancer):
+    """Each pick by chance; one that meets somebody excluded draws again."""
+
     def __init__(self, instances: Sequence[Instance], random: Random) -> None:
         self._instances = instances
         self._random = random
-        self._sums = list(accumulate(instance.weight for instance in instances))
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
-        if exclude:
-            return _among_the_others(self._instances, exclude, self._random)
+        if not exclude:
+            return self._draw()
+        excluded = {instance.address for instance in exclude}
+        for _ in range(_DRAWS):
+            if (instance := self._draw()).address not in excluded:
+                return instance
+        # A heavy one may be met again and again, and perhaps nobody is left.
+        others = [instance for instance in self._instances if instance.address not in excluded]
+        return self._random.choices(others, [instance.weight for instance in others])[0] if others else None
+
+    @abstractmethod
+    def _draw(self) -> Instance: ...
+
+
+class WeightedRandom(Drawn):
+    def __init__(self, instances: Sequence[Instance], random: Random) -> None:
+        super().__init__(instances, random)
+        self._sums = list(accumulate(instance.weight for instance in instances))
+
+    def _draw(self) -> Instance:
         return self._instances[bisect_right(self._sums, self._random.randrange(self._sums[-1]))]
 
 
-class Alias(Balancer):
+class Alias(Drawn):
     def __init__(self, instances: Sequence[Instance], random: Random) -> None:
-        self._instances = instances
-        self._random = random
+        super().__init__(instances, random)
         self.probabilities, self.aliases = alias_tables([instance.weight for instance in instances])
 
-    def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
-        if exclude:
-            return _among_the_others(self._instances, exclude, self._random)
+    def _draw(self) -> Instance:
         column = self._random.randrange(len(self._instances))
         if self._random.random() >= self.probabilities[column]:
             column = self.aliases[column]
@@ -69,8 +89,3 @@ def alias_tables(weights: Sequence[int]) -> tuple[list[float], list[int]]:
         (small if scaled[more] < 1 else large).append(more)
     # What rounding left over has a column of its own.
     return probabilities, aliases
-
-
-def _among_the_others(instances: Sequence[Instance], exclude: Collection[Instance], random: Random) -> Instance | None:
-    others = [instance for instance in instances if instance not in exclude]
-    return random.choices(others, [instance.weight for instance in others])[0] if others else None

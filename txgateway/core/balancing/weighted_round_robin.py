@@ -16,6 +16,7 @@ from random import Random
 from ..instances import Instance
 from ..message import Call
 from . import Balancer, Memory, NoBalancer, balancers, usable
+from .weighted_random import WeightedRandom
 
 # A slot costs 62 us to compute with 1,000 instances and nothing to look up, so computed ones
 # are kept; weights without a common divisor would make the table endless, so only so many.
@@ -33,35 +34,29 @@ def weighted_round_robin(instances: Sequence[Instance], random: Random, memory: 
         return NoBalancer()
     start = random.randrange(len(live))
     if len({instance.weight for instance in live}) == 1:
-        return RoundRobin(live, start)
-    return SmoothWeighted(live, start)
+        return RoundRobin(live, start, random)
+    return SmoothWeighted(live, start, random)
 
 
 class Cycle(Balancer):
     """Goes through instances in an order without end.
 
-    Picks that exclude somebody have an order of their own: they repeat a call, and if they took
-    slots of the main order, every first pick could meet the same bad instance.
+    Picks that exclude somebody are made by chance: they repeat a call, and if they took slots of the
+    main order, every first pick could meet the same bad instance. And when a machine dies, its
+    instances are neighbours in any order: those who fled from one would only meet the next.
     """
 
-    def __init__(self, instances: Sequence[Instance], start: int) -> None:
+    def __init__(self, instances: Sequence[Instance], start: int, random: Random) -> None:
         self._instances = instances
-        self._repeats: Cycle | None = None
+        self._random = random
+        self._repeats: WeightedRandom | None = None
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         if not exclude:
             return self._next()
         if self._repeats is None:
-            self._repeats = type(self)(self._instances, 0)
-        return self._repeats._pick_other(exclude)
-
-    def _pick_other(self, exclude: Collection[Instance]) -> Instance | None:
-        # The next slots keep the proportions among the rest. A heavy excluded instance may
-        # fill very many of them, so after one look per instance any other one must do.
-        for _ in self._instances:
-            if (instance := self._next()) not in exclude:
-                return instance
-        return next((instance for instance in self._instances if instance not in exclude), None)
+            self._repeats = WeightedRandom(self._instances, self._random)
+        return self._repeats.pick(call, exclude, now)
 
     @abstractmethod
     def _next(self) -> Instance: ...
@@ -70,8 +65,8 @@ class Cycle(Balancer):
 class RoundRobin(Cycle):
     """Instances of equal weight in turn; ``start`` is the index of the first pick."""
 
-    def __init__(self, instances: Sequence[Instance], start: int) -> None:
-        super().__init__(instances, start)
+    def __init__(self, instances: Sequence[Instance], start: int, random: Random) -> None:
+        super().__init__(instances, start, random)
         self._position = start - 1
 
     def _next(self) -> Instance:
@@ -85,11 +80,11 @@ class SmoothWeighted(Cycle):
     The first pick is slot 1, as in Kitex; slot 0 comes at the end of the first cycle.
     """
 
-    def __init__(self, instances: Sequence[Instance], start: int) -> None:
+    def __init__(self, instances: Sequence[Instance], start: int, random: Random) -> None:
         rotated = [*instances[start:], *instances[:start]]
         self._weights = [instance.weight for instance in rotated]
         self._total = sum(self._weights)
-        super().__init__(rotated, start)
+        super().__init__(rotated, start, random)
         self._period = self._total // gcd(*self._weights)
         self._sums = [0] * len(rotated)
         self._slots = array("I")

@@ -16,6 +16,9 @@ from .ejection import Ejection, EjectionSettings
 # So many in a row, and an instance is left out until one passes.
 FAILED_CHECKS = 3
 
+# An instance that could not be reached is passed over for so long, in seconds, while there are others.
+OUT_OF_REACH = 1.0
+
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -38,7 +41,10 @@ class Governance:
 
 
 class Standing:
-    """Instances are meant by their addresses; times are those of one monotonic clock, in seconds."""
+    """Instances are meant by their addresses; times are those of one monotonic clock, in seconds.
+
+    :ivar unreachable: those that could not be reached a moment ago, with when they are to be tried again.
+    """
 
     def __init__(self, governance: Governance = Governance()) -> None:
         self._governance = governance
@@ -49,6 +55,7 @@ class Standing:
         self._errors: dict[str, tuple[Outcome, float]] = {}
         # How many checks of an instance failed in a row.
         self._failed_checks: dict[str, int] = {}
+        self.unreachable: dict[str, float] = {}
         # When each instance appeared, as long as its start is slow.
         self._new: dict[str, float] = {}
 
@@ -65,6 +72,7 @@ class Standing:
         self._present = present
         self._new, self._errors = _only(present, self._new), _only(present, self._errors)
         self._failed_checks = _only(present, self._failed_checks)
+        self.unreachable = _only(present, self.unreachable)
         if self._governance.breaker is not None:
             settings, known = self._governance.breaker, self._breakers
             self._breakers = {address: known.get(address) or Breaker(settings) for address in present}
@@ -76,8 +84,14 @@ class Standing:
         breaker = self._breakers.get(address)
         return breaker is None or breaker.allows(now) or self._in_panic(self._open() | self._out())
 
+    def is_in_reach(self, address: str, now: float) -> bool:
+        """False for a moment after a connect that failed; then it is worth another try."""
+        return self.unreachable.get(address, now) <= now
+
     def answered(self, address: str, now: float) -> None:
         """As :meth:`learn` for the usual outcome, which changes nothing of who is ejected; quicker."""
+        if self.unreachable:
+            self.unreachable.pop(address, None)
         if self._breakers:
             self.learn(address, Outcome.ANSWERED, now)
         elif self._ejection is not None:
@@ -85,6 +99,8 @@ class Standing:
 
     def learn(self, address: str, outcome: Outcome, now: float) -> bool:
         """Take note of what came of a call; whether that changes who is ejected."""
+        if outcome is Outcome.UNREACHABLE:
+            self.unreachable[address] = now + OUT_OF_REACH
         if outcome is not Outcome.ANSWERED and outcome is not Outcome.UNKNOWN:
             self._errors[address] = (outcome, now)
         if outcome is not Outcome.UNKNOWN and address in self._breakers:
