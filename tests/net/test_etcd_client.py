@@ -10,14 +10,14 @@ import pytest
 import pytest_twisted
 import txaioetcd
 from twisted.internet import reactor as global_reactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock, deferLater
 from txaioetcd import CompModified, Expired, Failed, KeySet, OpDel, OpSet, Transaction
 from txaioetcd import _client_commons as commons
 
 from txgateway.core.etcd import EtcdConnectionRefused, EtcdError, EtcdTimeout, EtcdUnreachable, KeyRange, WatchMessage
-from txgateway.net.etcd_client import Access, CompLease, EtcdClient, _Messages
+from txgateway.net.etcd_client import CALLS_AT_ONCE, Access, CompLease, EtcdClient, _Messages
 from txgateway.testing import EtcdServer, free_port
 
 from .misbehaving import Silent, Talker
@@ -287,6 +287,17 @@ async def test_a_watch_that_is_reset_fails(etcd: Any) -> None:
     assert proxy.reset() == 1
     await until(lambda: watching.failures)
     assert type(watching.failures[0]) is EtcdUnreachable
+    await proxy.cut()
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_calls_at_once_take_turns_on_few_connections(etcd: Any) -> None:
+    proxy = Proxy(reactor, int(etcd.url.rpartition(":")[2]))
+    client = client_of(proxy.url)
+    for _ in range(2):
+        await gatherResults([client.set(b"turns/%d" % number, b"") for number in range(100)])
+    assert proxy.connections == CALLS_AT_ONCE
+    await client.close()
     await proxy.cut()
 
 

@@ -20,7 +20,7 @@ from attrs import field, frozen
 from OpenSSL import SSL
 from treq.client import HTTPClient
 from twisted.internet import error, ssl
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredSemaphore, succeed
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -65,6 +65,10 @@ TIMEOUT = 3.0
 ANSWER_LIMIT = 64 * 2**20
 # After a refused login none is tried for so long: a password does not mend itself.
 LOGIN_PAUSE = 10.0
+
+# Of plain calls, on as many connections, which are kept: with a thousand registrations in a process each would else
+# make one of its own every time, and behind TLS be busy with nothing else for seconds.
+CALLS_AT_ONCE = 16
 
 # The longest that the messages of a watch hold up the reactor at once.
 SLICE = 0.002
@@ -255,6 +259,8 @@ class EtcdClient(Client):
 
     def __init__(self, reactor: Any, access: Access) -> None:
         pool = HTTPConnectionPool(reactor, persistent=True)
+        pool.maxPersistentPerHost = CALLS_AT_ONCE
+        self._free = DeferredSemaphore(CALLS_AT_ONCE)
         super().__init__(reactor, access.endpoints[0], pool, access.timeout, access.timeout)
         # The parent writes this in front of its URLs; which endpoint it is, is decided for each call.
         self._url = ""
@@ -323,7 +329,8 @@ class EtcdClient(Client):
             response = await self._http.post(f"{endpoint}{_PATH}{path}", body, headers=_headers(token), **_AS_IT_IS)
             return response.code, await _whole(response)
 
-        return read_answer(*await self._bounded(endpoint, timeout, exchange))
+        async with self._free:
+            return read_answer(*await self._bounded(endpoint, timeout, exchange))
 
     async def _bounded(
         self, endpoint: str, timeout: float, work: Callable[[Callable[[], None]], Coroutine[Any, Any, T]]
