@@ -6,7 +6,7 @@ import re
 
 from attrs import frozen
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""
       (?P<quoted>\\Q.*?(?:\\E|\Z))
     | (?P<start>\^|\\A)
@@ -48,7 +48,7 @@ def can_match(pattern: str) -> bool:
     """
     if re.search(r"\(\?[a-zA-Z]*m", pattern):
         return True
-    tokens = [(match.lastgroup or "literal", match) for match in _TOKEN.finditer(pattern)]
+    tokens = [(match.lastgroup or "literal", match) for match in TOKEN.finditer(pattern)]
     return _Reader(tokens).alternatives().possible
 
 

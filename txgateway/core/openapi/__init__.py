@@ -1,0 +1,1 @@
+"""The OpenAPI document of a mapping: requests, answers, and rules as far as JSON Schema goes."""
