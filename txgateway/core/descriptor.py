@@ -48,6 +48,8 @@ class Annotations:
 
     def all(self, key: str) -> tuple[Annotation, ...]:
         """Every annotation with this key, in written order."""
+        if not self.items:  # As most are, and everybody asks.
+            return ()
         wanted = key.lower()
         return tuple(a for a in self.items if a.key.lower() == wanted)
 
