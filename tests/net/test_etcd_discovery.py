@@ -86,9 +86,10 @@ def test_a_big_range_takes_several_turns_of_the_reactor() -> None:
     assert [turns_for(keys) - turns_for(1) for keys in (49, 50, 120)] == [0, 1, 2]
 
 
-def test_an_outage_is_bridged_and_what_happened_meanwhile_is_seen(following: Following) -> None:
+@pytest.mark.parametrize("seconds", [12, 3600])
+def test_an_outage_is_bridged_and_what_happened_meanwhile_is_seen(following: Following, seconds: float) -> None:
     following.etcd.go()
-    following.etcd.advance(12)
+    following.etcd.advance(seconds)
     assert following.hosts == ["a"]
     assert following.follower.trouble == "connection refused"
     following.put("b")
