@@ -9,7 +9,7 @@ import pytest
 from tests.mapped import service_of
 from txgateway.core.errors import ConnectFailed, DeadlineExceeded, NotFound, ValidationFailed
 from txgateway.core.instances import Instance
-from txgateway.core.log_line import Ended, as_combined, as_json
+from txgateway.core.log_line import as_combined, as_json
 from txgateway.core.message import Call, Request, Response, Try
 from txgateway.core.routing import Answered
 
@@ -44,48 +44,48 @@ METHOD = {"service": "book", "method": "get"}
     ("ended", "rest"),
     [
         (
-            Ended(request(ONE, TWO), OK, None, 0.5),
+            (request(ONE, TWO), OK, None, 0.5),
             {"route": "/b/:key", "status": 200, "bytes": 6, "ms": 500.0, **METHOD}
             | {"instance": "::1:9001", "tries": 2, "upstream_ms": 400.0},
         ),
         (
-            Ended(request(route=None), Response(404), NotFound(), 0.0001),
+            (request(route=None), Response(404), NotFound(), 0.0001),
             {"status": 404, "bytes": 0, "ms": 0.1, "failure": "not-found", "fault": "client"},
         ),
         (
-            Ended(request(), Response(400), ValidationFailed("secret", rule="$"), 0.0),
+            (request(), Response(400), ValidationFailed("secret", rule="$"), 0.0),
             {"route": "/b/:key", "status": 400, "bytes": 0, "ms": 0.0, **METHOD}
             | {"failure": "validation-failed", "fault": "client"},
         ),
         (
-            Ended(request(ONE), Response(504), DeadlineExceeded(), 1.0),
+            (request(ONE), Response(504), DeadlineExceeded(), 1.0),
             {"route": "/b/:key", "status": 504, "bytes": 0, "ms": 1000.0, **METHOD}
             | {"instance": "10.0.0.1:9001", "tries": 1, "upstream_ms": 100.0}
             | {"failure": "deadline-exceeded", "fault": "upstream"},
         ),
         (
-            Ended(request(route=None), Response(301), Answered(Response(301)), 0.0),
+            (request(route=None), Response(301), Answered(Response(301)), 0.0),
             {"status": 301, "bytes": 0, "ms": 0.0},
         ),
         (
-            Ended(request(TWO, route=None), OK, None, 0.5),
+            (request(TWO, route=None), OK, None, 0.5),
             {"status": 200, "bytes": 6, "ms": 500.0, **METHOD}
             | {"instance": "::1:9001", "tries": 1, "upstream_ms": 250.0},
         ),
     ],
 )
 def test_a_line_of_json(ended, rest):
-    line = as_json(ended, EPOCH)
+    line = as_json(*ended, EPOCH)
     assert json.loads(line) == COMMON | rest
     assert "\n" not in line
     assert "secret" not in line
 
 
 def test_a_line_of_the_combined_form():
-    line = as_combined(Ended(request(TWO), OK, None, 0.5), EPOCH)
+    line = as_combined(request(TWO), OK, None, 0.5, EPOCH)
     assert line == '10.1.2.3 - - [14/Nov/2023:22:13:32 +0000] "GET /b/:key HTTP/1.1" 200 6 "-" "-" f00d-1 500.000'
-    nobody = Ended(Request("GET", b"/x", id="f00d-2"), Response(404), NotFound(), 0.001)
-    assert as_combined(nobody, EPOCH) == (
+    nobody = (Request("GET", b"/x", id="f00d-2"), Response(404), NotFound(), 0.001)
+    assert as_combined(*nobody, EPOCH) == (
         '- - - [14/Nov/2023:22:13:20 +0000] "GET - HTTP/1.1" 404 0 "-" "-" f00d-2 1.000'
     )
 
@@ -93,5 +93,5 @@ def test_a_line_of_the_combined_form():
 def test_names_from_idl_and_registry_are_quoted():
     asked = Request("GET", b"/", client='"\\', id="f00d-1")
     asked.call = Call('b"k', b"get", b"", tries=[Try(Instance('/run/"x".sock', 0, network="unix"), 0.0, 0.0)])
-    line = json.loads(as_json(Ended(asked, OK, None, 0.0), EPOCH))
+    line = json.loads(as_json(asked, OK, None, 0.0, EPOCH))
     assert (line["client"], line["service"], line["instance"]) == ('"\\', 'b"k', '/run/"x".sock')

@@ -15,8 +15,8 @@ from txgateway.filters.access_log import FLUSH_AFTER, MOST_LINES, AccessLog
 OK = Response(200)
 
 
-def form(ended, epoch):
-    return f"{ended.request.id} {ended.response.status} {epoch + ended.request.began}"
+def form(request, response, error, seconds, epoch):
+    return f"{request.id} {response.status} {epoch + request.began}"
 
 
 @pytest.fixture

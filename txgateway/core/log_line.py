@@ -5,10 +5,9 @@ Nothing in it is the client's own but its address, its verb and the id it chose:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Protocol
 
 import orjson
 
@@ -21,57 +20,52 @@ from .tries import spent
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-class Ended(NamedTuple):
-    """A request and its answer.
+class Form(Protocol):
+    """Writes the line of a request that has ended."""
 
-    :ivar error: what the response was made of, if that is a failure.
-    :ivar seconds: from one to the other.
-    """
-
-    request: Request
-    response: Response
-    error: GatewayError | None
-    seconds: float
-
-
-# Writes a line; the number is the time, in seconds since 1970, at which the clock of ``Request.began`` was 0.
-Form = Callable[[Ended, float], str]
+    def __call__(
+        self, request: Request, response: Response, error: GatewayError | None, seconds: float, epoch: float, /
+    ) -> str:
+        """
+        :param error: what the response was made of, if that is a failure.
+        :param seconds: from the one to the other.
+        :param epoch: the time, in seconds since 1970, at which the clock of ``request.began`` was 0.
+        """
+        ...
 
 
-def as_json(ended: Ended, epoch: float) -> str:
+def as_json(request: Request, response: Response, error: GatewayError | None, seconds: float, epoch: float) -> str:
     """One JSON object; what does not apply is left out.
 
-    Put together by hand: by way of a dictionary a line takes 4.5 us, so 1.8.
+    Put together by hand, and what is the same for all requests of a method only once: by way of a dictionary a
+    line takes 5 us more.
     """
-    request, response, error, seconds = ended
     time = int((epoch + request.began) * 1000)
-    parts = [
-        f'{{"time":"{_second(time // 1000)}.{time % 1000:03d}Z","id":"{request.id}"',
-        f'"client":{_quoted(request.client)},"verb":{_quoted(request.verb)}',
-    ]
     route, call = request.route, request.call
+    service = method = path = ""
     if route is not None:
-        parts.append(f'"route":{_quoted(route.path)}')
-    parts.append(f'"status":{response.status},"bytes":{len(response.body)},"ms":{seconds * 1000:.3f}')
-    if call is not None:
-        parts.append(f'"service":{_quoted(call.service)},"method":{_quoted(call.method.decode())}')
+        path, service, method = route.path, route.plan.service, route.plan.method.name
+    elif call is not None:
+        service, method = call.service, call.method.decode()
+    line = (
+        f'{{"time":"{_second(time // 1000)}.{time % 1000:03d}Z","id":"{request.id}",'
+        f'"client":{_quoted(request.client)},{_asked(request.verb, path, service, method)},'
+        f'"status":{response.status},"bytes":{len(response.body)},"ms":{seconds * 1000:.3f}'
+    )
+    if call is not None and call.tries:
         tries = call.tries
-        if tries:
-            instance, upstream = _quoted(tries[-1].instance.address), spent(tries) * 1000
-            parts.append(f'"instance":{instance},"tries":{len(tries)},"upstream_ms":{upstream:.3f}')
-    elif route is not None:
-        parts.append(f'"service":{_quoted(route.plan.service)},"method":{_quoted(route.plan.method.name)}')
+        instance, upstream = _quoted(tries[-1].instance.address), spent(tries) * 1000
+        line += f',"instance":{instance},"tries":{len(tries)},"upstream_ms":{upstream:.3f}'
     if error is not None and not isinstance(error, Answered):
-        parts.append(f'"failure":"{error.kind}","fault":"{error.fault.value}"')
-    return ",".join(parts) + "}"
+        line += f',"failure":"{error.kind}","fault":"{error.fault.value}"'
+    return line + "}"
 
 
-def as_combined(ended: Ended, epoch: float) -> str:
+def as_combined(request: Request, response: Response, error: GatewayError | None, seconds: float, epoch: float) -> str:
     """The combined form of Apache's httpd, with the route for the path; then the id and the milliseconds.
 
     Referer and User-Agent are the client's own words, and left out.
     """
-    request, response, _, seconds = ended
     at = _common_time(int(epoch + request.began))
     asked = f"{request.verb} {request.route.path if request.route else '-'} HTTP/1.1"
     return (
@@ -92,6 +86,13 @@ def _second(time: int) -> str:
 def _common_time(time: int) -> str:
     at = datetime.fromtimestamp(time, UTC)
     return f"{at:%d}/{_MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S} +0000"
+
+
+@lru_cache(maxsize=4096)
+def _asked(verb: str, path: str, service: str, method: str) -> str:
+    """What was asked for, and of whom; an empty text is left out."""
+    members = {"verb": verb, "route": path, "service": service, "method": method}
+    return ",".join(f'"{name}":{_quoted(value)}' for name, value in members.items() if value)
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,9 @@ def spent(tries: Sequence[Try]) -> float:
     """Seconds from the first try to the end of the last; 0 if there was none."""
     if not tries:
         return 0.0
+    if len(tries) == 1:
+        only = tries[0]
+        return max(0.0, only.ended - only.began)
     # One that was refused before it was sent has no end.
     return max([each.ended or each.began for each in tries]) - tries[0].began
 

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from ..core.errors import GatewayError
-from ..core.log_line import Ended, Form
+from ..core.log_line import Form
 from ..core.message import Request, Response
 
 log = Logger()
@@ -64,7 +64,7 @@ class AccessLog:
         if not lines:
             self._epoch = self._wall_clock() - self._clock.seconds()
             self._timer = self._clock.callLater(FLUSH_AFTER, self.flush)
-        lines.append(self._form(Ended(request, response, error, seconds), self._epoch))
+        lines.append(self._form(request, response, error, seconds, self._epoch))
         if len(lines) >= MOST_LINES:
             self.flush()
 
