@@ -67,6 +67,10 @@ class Ejection:
         """The addresses of those ejected."""
         return frozenset(self._out)
 
+    def is_out(self, address: str) -> bool:
+        """Whether it is ejected."""
+        return address in self._out
+
     def keep(self, instances: Collection[Instance]) -> None:
         """These are all there are now; who stays keeps its record."""
         records = self._records

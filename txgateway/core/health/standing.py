@@ -137,7 +137,7 @@ class Standing:
         address = instance.address
         breaker, error = self._breakers.get(address), self._errors.get(address)
         return {
-            "state": "ejected" if address in self._out() else "suspect" if instance.suspect else "live",
+            "state": "ejected" if self._is_out(address) else "suspect" if instance.suspect else "live",
             "breaker": None if breaker is None else breaker.state.value,
             "last_error": None if error is None else {"what": error[0].value, "seconds_ago": round(now - error[1], 1)},
         }
@@ -147,6 +147,11 @@ class Standing:
         if not self._failed_checks:
             return out
         return out | {address for address, failed in self._failed_checks.items() if failed >= FAILED_CHECKS}
+
+    def _is_out(self, address: str) -> bool:
+        if self._failed_checks.get(address, 0) >= FAILED_CHECKS:
+            return True
+        return self._ejection is not None and self._ejection.is_out(address)
 
     def _open(self) -> Set[str]:
         return {address for address, breaker in self._breakers.items() if breaker.state is State.OPEN}
