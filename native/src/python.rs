@@ -10,7 +10,7 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyT
 
 use crate::bind::{self, BodyKind, Inputs, JsonBody, Part, Place, Sources};
 use crate::pairs::{Names, Texts};
-use crate::reply::{self, Case, ReplyField, ReplyStruct};
+use crate::reply::{self, Case, ReplyField, ReplyStruct, Selection, Wanted};
 use crate::request::{RequestField, RequestStruct};
 use crate::thrift::{Halt, Sure, kind};
 use crate::types::{Keys, Type};
@@ -87,6 +87,21 @@ fn reply_struct(fields: Vec<ReplyFieldRow<'_>>) -> PyResult<ReplyStruct> {
         Ok(ReplyField { id, key, declared, as_text, required, default, pick })
     });
     Ok(ReplyStruct::new(fields.collect::<PyResult<_>>()?))
+}
+
+/// What is wanted of values of this type: the indices of fields, each with the same for what is in it, or with None.
+fn selection_from(structs: &[ReplyStruct], declared: &Type, fields: &Bound<'_, PyTuple>) -> PyResult<Selection> {
+    let wrong = || PyValueError::new_err("there is no such field");
+    let types: Vec<&Type> = structs[declared.innermost_struct().ok_or_else(wrong)?].types().collect();
+    let mut selection = Selection { fields: vec![Wanted::Nothing; types.len()] };
+    for row in fields.iter() {
+        let (at, inner): (usize, Option<Bound<'_, PyTuple>>) = row.extract()?;
+        *selection.fields.get_mut(at).ok_or_else(wrong)? = match inner {
+            None => Wanted::Whole,
+            Some(inner) => Wanted::Parts(selection_from(structs, types[at], &inner)?),
+        };
+    }
+    Ok(selection)
 }
 
 fn checked(greatest: Option<usize>, count: usize) -> PyResult<()> {
@@ -299,7 +314,7 @@ impl Replies {
         let case = |(id, declared): (i16, Bound<'_, PyAny>)| {
             let declared = type_from(&declared)?;
             checked(declared.greatest_struct(), self.structs.len())?;
-            Ok(Case { id, declared })
+            Ok(Case { id, declared, selection: None })
         };
         let cases = cases.into_iter().map(case).collect::<PyResult<_>>()?;
         Ok(Answerer { structs: self.structs.clone(), cases, void: void.map(Bound::unbind), limit })
@@ -317,6 +332,16 @@ pub struct Answerer {
 
 #[pymethods]
 impl Answerer {
+    /// The same, but of the first case no more is shown than these fields.
+    fn selecting(&self, fields: &Bound<'_, PyTuple>) -> PyResult<Answerer> {
+        let mut cases = self.cases.clone();
+        if let Some(first) = cases.first_mut() {
+            first.selection = Some(selection_from(&self.structs, &first.declared, fields)?);
+        }
+        let void = self.void.as_ref().map(|void| void.clone_ref(fields.py()));
+        Ok(Answerer { structs: self.structs.clone(), cases, void, limit: self.limit })
+    }
+
     /// Which case it is (-1: none), its JSON and the values beside it; None: the plain codec shall decide.
     #[pyo3(signature = (payload, /))]
     fn answer<'py>(&self, py: Python<'py>, payload: &[u8]) -> PyResult<Option<AnswerRow<'py>>> {

@@ -48,19 +48,44 @@ impl ReplyStruct {
         }
     }
 
+    /// The types of its fields.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = &Type> {
+        self.fields.iter().map(|field| &field.declared)
+    }
+
     /// The greatest index of a struct that a field names.
     pub fn greatest_struct(&self) -> Option<usize> {
         self.fields.iter().filter_map(|field| field.declared.greatest_struct()).max()
     }
 }
 
+/// What is wanted of a field's value.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// All of it.
+    Whole,
+    /// Some fields of the structs in it.
+    Parts(Selection),
+}
+
+/// What is wanted of a struct, for each of its fields.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// By the field's index.
+    pub fields: Vec<Wanted>,
+}
+
 /// One of the fields that a method's result may have: its success, or an exception.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Case {
     /// The field's id.
     pub id: i16,
     /// The field's type.
     pub declared: Type,
+    /// What is wanted of its value; none: all.
+    pub selection: Option<Selection>,
 }
 
 /// What a reply says.
@@ -113,9 +138,10 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn outermost<H: Host>(&mut self, case: &Case, host: &H, picked: &mut Vec<Option<H::Value>>) -> Sure<()> {
+        let selection = case.selection.as_ref();
         match case.declared {
-            Type::Struct(index) => self.structure(index, DEPTH - 1, host, picked),
-            _ => self.value(&case.declared, false, DEPTH - 1),
+            Type::Struct(index) => self.structure(index, DEPTH - 1, selection, host, picked),
+            _ => self.value(&case.declared, false, DEPTH - 1, selection),
         }
     }
 
@@ -123,6 +149,7 @@ impl Writer<'_> {
         &mut self,
         index: usize,
         depth: usize,
+        selection: Option<&Selection>,
         host: &H,
         picked: &mut Vec<Option<H::Value>>,
     ) -> Sure<()> {
@@ -151,29 +178,28 @@ impl Writer<'_> {
             if let (true, Some(place)) = (H::WANTS, field.pick) {
                 picked[place] = Some(pick(&field.declared, &mut self.bytes.again(), host)?);
             }
-            self.field(field, depth)?;
+            self.field(field, depth, wanted(selection, at))?;
         }
         if declared.watched {
-            self.absent(declared, &seen)?;
+            self.absent(declared, &seen, selection)?;
         }
         self.out.push(b'}');
         if self.out.len() > self.limit { Err(Halt::TooLarge) } else { Ok(()) }
     }
 
     #[inline]
-    fn field(&mut self, field: &ReplyField, depth: usize) -> Sure<()> {
-        let before = self.out.len();
+    fn field(&mut self, field: &ReplyField, depth: usize, wanted: &Wanted) -> Sure<()> {
+        let selection = match wanted {
+            Wanted::Nothing => return self.pass(&field.declared, depth),
+            Wanted::Whole => None,
+            Wanted::Parts(selection) => Some(selection),
+        };
         match &field.key {
             Some(key) => {
                 self.key_of_field(key);
-                self.value(&field.declared, field.as_text, depth)
+                self.value(&field.declared, field.as_text, depth, selection)
             }
-            None => {
-                // It must fit its type all the same.
-                self.value(&field.declared, field.as_text, depth)?;
-                self.out.truncate(before);
-                Ok(())
-            }
+            None => self.pass(&field.declared, depth),
         }
     }
 
@@ -186,24 +212,79 @@ impl Writer<'_> {
         self.out.extend_from_slice(key);
     }
 
-    fn absent(&mut self, declared: &ReplyStruct, seen: &Indices) -> Sure<()> {
+    fn absent(&mut self, declared: &ReplyStruct, seen: &Indices, selection: Option<&Selection>) -> Sure<()> {
         for (at, field) in declared.fields.iter().enumerate() {
             if seen.has(at) {
                 continue;
             }
-            match (&field.default, &field.key) {
-                (Some(default), Some(key)) => {
+            match (&field.default, &field.key, wanted(selection, at)) {
+                (Some(default), Some(key), Wanted::Whole) => {
                     self.key_of_field(key);
                     self.out.extend_from_slice(default);
                 }
-                (None, _) if field.required => return Err(Halt::Unsure),
+                // It would have to be taken apart.
+                (Some(_), Some(_), Wanted::Parts(_)) => return Err(Halt::Unsure),
+                (None, ..) if field.required => return Err(Halt::Unsure),
                 _ => (),
             }
         }
         Ok(())
     }
 
-    fn value(&mut self, declared: &Type, as_text: bool, depth: usize) -> Sure<()> {
+    /// Makes sure that a value which nobody wants fits its type all the same.
+    fn pass(&mut self, declared: &Type, depth: usize) -> Sure<()> {
+        let inner = |depth: usize| depth.checked_sub(1).ok_or(Halt::Unsure);
+        match declared {
+            Type::Struct(index) => self.pass_struct(*index, inner(depth)?),
+            Type::Set(element) | Type::List(element) => {
+                let count = self.begin_list(element)?;
+                self.pass_each(&[element], count, inner(depth)?)
+            }
+            Type::Map(key, value) => {
+                let count = self.begin_map(key, value)?;
+                self.pass_each(&[key, value], count, inner(depth)?)
+            }
+            scalar => self.bytes.skip(scalar.kind(), 0),
+        }
+    }
+
+    fn pass_each(&mut self, types: &[&Type], count: usize, depth: usize) -> Sure<()> {
+        for _ in 0..count {
+            for declared in types {
+                self.pass(declared, depth)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_struct(&mut self, index: usize, depth: usize) -> Sure<()> {
+        let structs = self.structs;
+        let declared = &structs[index];
+        let mut seen = Indices::default();
+        loop {
+            let kind = self.bytes.byte()?;
+            if kind == kind::STOP {
+                break;
+            }
+            match declared.by_id.find(self.bytes.i16()?) {
+                None => self.bytes.skip(kind, depth)?,
+                Some(at) => {
+                    let field = &declared.fields[at].declared;
+                    if field.kind() != kind || !seen.add(at) {
+                        return Err(Halt::Unsure);
+                    }
+                    self.pass(field, depth)?;
+                }
+            }
+        }
+        let is_missing = |(at, field): (usize, &ReplyField)| field.required && !seen.has(at);
+        if declared.watched && declared.fields.iter().enumerate().any(is_missing) {
+            return Err(Halt::Unsure);
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, declared: &Type, as_text: bool, depth: usize, selection: Option<&Selection>) -> Sure<()> {
         match declared {
             Type::Bool => {
                 let text: &[u8] = if self.bytes.byte()? == 1 { b"true" } else { b"false" };
@@ -227,41 +308,54 @@ impl Writer<'_> {
             }
             Type::String => json::string(self.out, self.bytes.string()?)?,
             Type::Binary => json::base64(self.out, self.bytes.string()?),
-            Type::Struct(index) => self.structure(*index, depth, &Nobody, &mut Vec::new())?,
-            Type::Set(element) | Type::List(element) => self.list(element, as_text, depth)?,
-            Type::Map(key, value) => self.map(key, value, as_text, depth)?,
+            Type::Struct(index) => self.structure(*index, depth, selection, &Nobody, &mut Vec::new())?,
+            Type::Set(element) | Type::List(element) => self.list(element, as_text, depth, selection)?,
+            Type::Map(key, value) => self.map(key, value, as_text, depth, selection)?,
         }
         Ok(())
     }
 
-    fn list(&mut self, element: &Type, as_text: bool, depth: usize) -> Sure<()> {
-        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+    /// Reads what stands in front of the elements of a list or set, and gives their number.
+    fn begin_list(&mut self, element: &Type) -> Sure<usize> {
         let kind = self.bytes.byte()?;
         let count = self.bytes.count(least(element.kind()))?;
-        if kind != element.kind() && count > 0 {
-            return Err(Halt::Unsure);
-        }
+        if kind != element.kind() && count > 0 { Err(Halt::Unsure) } else { Ok(count) }
+    }
+
+    /// The same for a map.
+    fn begin_map(&mut self, key: &Type, value: &Type) -> Sure<usize> {
+        let kinds = (self.bytes.byte()?, self.bytes.byte()?);
+        let count = self.bytes.count(least(key.kind()) + least(value.kind()))?;
+        // An empty map may name any types: some writers put zeros there.
+        if kinds != (key.kind(), value.kind()) && count > 0 { Err(Halt::Unsure) } else { Ok(count) }
+    }
+
+    fn list(&mut self, element: &Type, as_text: bool, depth: usize, selection: Option<&Selection>) -> Sure<()> {
+        let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
+        let count = self.begin_list(element)?;
         self.out.push(b'[');
         for at in 0..count {
             if at > 0 {
                 self.out.push(b',');
             }
-            self.value(element, as_text, depth)?;
+            self.value(element, as_text, depth, selection)?;
         }
         self.out.push(b']');
         Ok(())
     }
 
-    fn map(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize) -> Sure<()> {
+    fn map(
+        &mut self,
+        key: &Type,
+        value: &Type,
+        as_text: bool,
+        depth: usize,
+        selection: Option<&Selection>,
+    ) -> Sure<()> {
         let depth = depth.checked_sub(1).ok_or(Halt::Unsure)?;
-        let kinds = (self.bytes.byte()?, self.bytes.byte()?);
-        let count = self.bytes.count(least(key.kind()) + least(value.kind()))?;
-        // An empty map may name any types: some writers put zeros there.
-        if kinds != (key.kind(), value.kind()) && count > 0 {
-            return Err(Halt::Unsure);
-        }
+        let count = self.begin_map(key, value)?;
         if let Type::Struct(_) = key {
-            return self.pairs(key, value, as_text, depth, count);
+            return self.pairs(count, key, depth, |writer| writer.value(value, as_text, depth, selection));
         }
         let mut keys = Distinct::default();
         self.out.push(b'{');
@@ -273,14 +367,20 @@ impl Writer<'_> {
             self.key(key, count > 1)?;
             keys.add(self.bytes.since(&before))?;
             self.out.push(b':');
-            self.value(value, as_text, depth)?;
+            self.value(value, as_text, depth, selection)?;
         }
         self.out.push(b'}');
         Ok(())
     }
 
     /// A map whose keys are structs is an array of pairs: JSON's own keys are only text.
-    fn pairs(&mut self, key: &Type, value: &Type, as_text: bool, depth: usize, count: usize) -> Sure<()> {
+    fn pairs(
+        &mut self,
+        count: usize,
+        key: &Type,
+        depth: usize,
+        mut value: impl FnMut(&mut Self) -> Sure<()>,
+    ) -> Sure<()> {
         let outer = self.is_compared;
         self.is_compared |= count > 1;
         let mut keys = Distinct::default();
@@ -291,10 +391,10 @@ impl Writer<'_> {
             }
             self.out.push(b'[');
             let before = self.out.len();
-            self.value(key, false, depth)?;
+            self.value(key, false, depth, None)?;
             keys.add(regardless_of_order(&self.out[before..]))?;
             self.out.push(b',');
-            self.value(value, as_text, depth)?;
+            value(self)?;
             self.out.push(b']');
         }
         self.out.push(b']');
@@ -325,12 +425,18 @@ impl Writer<'_> {
             }
             _ => {
                 self.out.push(b'"');
-                self.value(declared, false, 0)?;
+                self.value(declared, false, 0, None)?;
                 self.out.push(b'"');
             }
         }
         Ok(())
     }
+}
+
+/// What is wanted of the field at this place.
+#[inline]
+fn wanted(selection: Option<&Selection>, at: usize) -> &Wanted {
+    selection.map_or(&Wanted::Whole, |selection| &selection.fields[at])
 }
 
 /// Whether it equals 0 and looks different.

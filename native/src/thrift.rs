@@ -132,7 +132,7 @@ impl<'a> Bytes<'a> {
         if count.saturating_mul(least) > self.left() { Err(Halt::Unsure) } else { Ok(count) }
     }
 
-    /// Skips a value of any type; `depth` is that of the levels it may have.
+    /// Skips a value of any type; `depth` is the number of levels that it may have.
     pub fn skip(&mut self, kind: u8, depth: usize) -> Sure<()> {
         if let Some(width) = width(kind) {
             return self.take(width).map(drop);

@@ -65,6 +65,15 @@ impl Type {
         !matches!(self, Type::Struct(_) | Type::Map(..) | Type::Set(_) | Type::List(_))
     }
 
+    /// The struct that it is, or that its elements or the values of its entries are.
+    pub fn innermost_struct(&self) -> Option<usize> {
+        match self {
+            Type::Struct(index) => Some(*index),
+            Type::Map(_, inner) | Type::Set(inner) | Type::List(inner) => inner.innermost_struct(),
+            _ => None,
+        }
+    }
+
     /// The greatest index of a struct that it names.
     pub fn greatest_struct(&self) -> Option<usize> {
         match self {
