@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -72,8 +73,7 @@ def sender(
 def _delivery(upstream: Upstream, policy: Policy, settings: Settings) -> Send:
     if policy.retries or not (policy.idempotent and policy.repeats_lost):
         return upstream.deliver
-    savings = Savings(settings.policy.retry_budget)
-    return lambda call: upstream.deliver(call, savings)
+    return partial(upstream.deliver, savings=Savings(settings.policy.retry_budget))
 
 
 def policies_from(settings: Settings) -> Policies:
