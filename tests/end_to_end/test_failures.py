@@ -241,7 +241,6 @@ GARBAGE = {
     "another type": lambda frame: message(2, frame, b"\x08\0\0\0\0\0\1\0"),
     "unknown method": lambda frame: message(3, frame, b"\x0b\0\1\0\0\0\2no\x08\0\2\0\0\0\1\0"),
     "undeclared error": lambda frame: message(3, frame, b"\x0b\0\1\0\0\0\x0e10.0.0.1:secret\x08\0\2\0\0\0\6\0"),
-    "nothing": lambda frame: None,
 }
 
 
@@ -253,6 +252,13 @@ async def test_an_answer_that_is_none_is_502_and_is_not_asked_for_again(start, s
     assert status == 502
     assert "secret" not in str(problem)
     assert service.factory.calls == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_no_answer_at_all_is_502_once_it_was_asked_for_twice(start, serve):
+    service, port = await serve(lambda frame: None)
+    assert (await start(port, deadline=5).refused())[0] == 502
+    assert service.factory.calls == 2
 
 
 @pytest_twisted.ensureDeferred
