@@ -10,7 +10,7 @@ from attrs import frozen
 from tests.codecs import same_of_both
 from tests.recorded.http import Tree, read_struct
 from txgateway.core.codec.binary import encode
-from txgateway.core.codec.native import AUTO, IS_BUILT, PLAIN
+from txgateway.core.codec.native import IS_BUILT, PLAIN
 from txgateway.core.codec.structs import Structs
 from txgateway.core.descriptor import Schema
 from txgateway.core.errors import GatewayError
@@ -31,8 +31,8 @@ def schema_of(idl: str, file: str = "svc.thrift") -> Schema:
     return load(file, {file: idl}.__getitem__).schema
 
 
-def service_of(idl: str, name: str = "svc", *, legacy: bool = False, codec: str = AUTO) -> MappedService:
-    return compile_service(name, schema_of(idl, f"{name}.thrift"), MappingSettings(legacy=legacy, codec=codec))
+def service_of(idl: str, name: str = "svc", **settings: Any) -> MappedService:
+    return compile_service(name, schema_of(idl, f"{name}.thrift"), MappingSettings(**settings))
 
 
 def mapping_of(service: MappedService) -> Mapping:
@@ -64,9 +64,10 @@ class Mapped:
     plain: Mapping | None = None
 
     @classmethod
-    def of(cls, idl: str, *, legacy: bool = False) -> Mapped:
-        service = service_of(idl, legacy=legacy)
-        plain = mapping_of(service_of(idl, legacy=legacy, codec=PLAIN)) if IS_BUILT else None
+    def of(cls, idl: str, **settings: Any) -> Mapped:
+        """:param settings: of the mapping."""
+        service = service_of(idl, **settings)
+        plain = mapping_of(service_of(idl, **settings, codec=PLAIN)) if IS_BUILT else None
         return cls(mapping_of(service), service.schema, plain)
 
     def sent(
@@ -107,6 +108,16 @@ class Mapped:
         """The response of a route's plan to a result struct with these fields."""
         payload = self.result(method, **result)
         return self._same(lambda mapping: answer(self._plan(mapping, method), payload))
+
+    def selected(self, method: str, query: str, **result: Any) -> Response:
+        """The response to a request that asks for some fields only."""
+        payload, asked = self.result(method, **result), request("GET", f"/any?{query}")
+
+        def answered(mapping: Mapping) -> Response:
+            plan = self._plan(mapping, method)
+            return answer(plan if plan.select is None else plan.select(asked), payload)
+
+        return self._same(answered)
 
     def answer_call(self, method: str, **result: Any) -> Response:
         payload = self.result(method, **result)

@@ -65,6 +65,8 @@ class Gateway:
         return maybeDeferred(self.carry, request, plan, path).addErrback(envelop)
 
     def carry(self, request: Request, plan: Plan, path: PathParameters) -> Deferred[Response]:
+        if plan.select is not None:
+            plan = plan.select(request)
         call = self.prepare(request, plan, path)
         reply = self.upstreams[call.service].send(call)
         return reply.addCallbacks(self.answer, blame, callbackArgs=(plan,), errbackArgs=(plan,))

@@ -732,7 +732,12 @@ def _compiling(settings: config.MappingSettings, policies: Policies) -> MappingS
     if settings.codec == native.NATIVE and not native.IS_BUILT:
         raise ConfigError("mapping.codec: the native codec was not built with this installation")
     return MappingSettings(
-        settings.legacy_annotations, settings.business_status, policies, settings.codec, settings.max_output
+        settings.legacy_annotations,
+        settings.business_status,
+        policies,
+        settings.codec,
+        settings.max_output,
+        settings.select_fields,
     )
 
 

@@ -45,6 +45,7 @@ class MappingSettings:
     :ivar policies: give each method its policy.
     :ivar codec: which codec serves, see ``codec.native``.
     :ivar max_output: bytes that the arguments made of a request may have, and the body made of a reply.
+    :ivar selects: whether requests may ask for some fields of a result.
     """
 
     legacy: bool = False
@@ -52,10 +53,11 @@ class MappingSettings:
     policies: Policies = NO_POLICIES
     codec: str = AUTO
     max_output: int = 64 << 20
+    selects: bool = False
 
     @property
     def of_plans(self) -> PlanSettings:
-        return PlanSettings(self.business_status, self.policies, self.codec, self.max_output)
+        return PlanSettings(self.business_status, self.policies, self.codec, self.max_output, self.selects)
 
 
 @frozen

@@ -6,10 +6,11 @@ codec: that decides, and its words are what is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .annotations import Head, Target
+from .codec import native
 from .codec.limits import limit_for
 from .codec.tables import Outermost, ReplyTables, Unsupported, type_row
 from .codec.wire_type import STRUCT
@@ -31,9 +32,11 @@ from .rendering import (
     too_large,
     void_answer,
 )
+from .reply_steps import ReplySteps
+from .selection import Rows
 
 if TYPE_CHECKING:
-    from .codec._native import TypeRow
+    from .codec._native import Answerer, TypeRow
 
 # A result that needs no more work, or one for the plain codec.
 NativeResult = Response | Result
@@ -43,9 +46,7 @@ NativeResult = Response | Result
 _Case = tuple[int, tuple[Header, ...], Callable[[bytes, tuple[Any, ...]], Response] | None]
 
 
-def native_decode(
-    plain: Decode, tables: ReplyTables, answers: Answers, method: Method, most: int
-) -> Callable[[Reply], NativeResult]:
+def native_replies(plain: ReplySteps, tables: ReplyTables, answers: Answers, method: Method, most: int) -> ReplySteps:
     """Reads the replies to a method; raises Unsupported.
 
     :param plain: takes what the native codec is not sure of.
@@ -55,13 +56,29 @@ def native_decode(
     fields += [(thrown.id, thrown.type, exception_head(thrown)) for thrown in method.throws]
     void = None if method.result is not None else void_answer(answers.void)
     rows = [(number, _row(declared, tables)) for number, declared, _ in fields]
-    answer = tables.native.answerer(rows, None if void is None else void.body, most).answer
+    answerer = tables.native.answerer(rows, None if void is None else void.body, most)
     cases = [_case(declared, tables, answers, *head) for _, declared, head in fields]
     if void is not None:
         # The number of the case where there is none is -1.
         cases.append((void.status, void.headers, None))
-    if method.oneway:
-        return plain
+
+    def selecting(rows: Rows) -> ReplySteps:
+        # The success is the first of the cases.
+        return steps(plain.selecting(rows), answerer.selecting(rows))
+
+    def steps(plain: ReplySteps, answerer: Answerer) -> ReplySteps:
+        # A oneway method has no replies that would have to be read.
+        decode = plain.decode if method.oneway else native_decode(plain.decode, answerer, tuple(cases), most)
+        return ReplySteps(native.NATIVE, decode, native_render, selecting)
+
+    return steps(plain, answerer)
+
+
+def native_decode(
+    plain: Decode, answerer: Answerer, cases: Sequence[_Case], most: int
+) -> Callable[[Reply], NativeResult]:
+    """Reads replies, each of one of the cases; the last case is that of an empty result."""
+    answer = answerer.answer
 
     def decode(reply: Reply) -> NativeResult:
         if reply.type is not MessageType.REPLY or (reply.info and business_status(reply.info) is not None):

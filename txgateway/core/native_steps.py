@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from .arguments import Argument
-from .codec import native
 from .codec.structs import Structs, ThriftStruct
 from .codec.tables import RequestTables, Unsupported, reply_tables, request_tables
 from .descriptor import Method, StructType
 from .keys import call_argument_key, converts, embeds, nested_key
 from .looked_at import looked_at
 from .message import Request
-from .native_replies import native_decode, native_render, outermost
+from .native_replies import native_replies, outermost
 from .native_requests import native_call_steps, native_steps, nothing_to_bind
 from .native_sources import Sought, seek_fields, seek_keys, seek_value
 from .places import wanted_of
@@ -112,15 +111,13 @@ class NativeSteps:
     def replies(self, method: Method, plain: ReplySteps) -> ReplySteps:
         """How replies to requests by a route are answered."""
         try:
-            decode = native_decode(plain.decode, self._replies, self._answers, method, self._most)
+            return native_replies(plain, self._replies, self._answers, method, self._most)
         except Unsupported:
             return plain
-        return ReplySteps(native.NATIVE, decode, native_render)
 
     def call_replies(self, method: Method, plain: ReplySteps) -> ReplySteps:
         """How replies to JSON calls are answered."""
         try:
-            decode = native_decode(plain.decode, self._call_replies, self._call_answers, method, self._most)
+            return native_replies(plain, self._call_replies, self._call_answers, method, self._most)
         except Unsupported:
             return plain
-        return ReplySteps(native.NATIVE, decode, native_render)

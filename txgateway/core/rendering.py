@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
 import orjson
@@ -23,6 +24,7 @@ from .errors import GatewayError, ServiceFailed, UnusableReply, WireError
 from .keys import API_BODY, call_key, converts, embeds, nested_key, response_key
 from .message import Header, MessageType, Reply, Response
 from .routing import Answered
+from .selection import Rows
 
 Answer = Callable[[Any], Response]
 Decode = Callable[[Reply], "Result"]
@@ -83,6 +85,16 @@ class Answers:
             return _struct_answer(self.structs[declared.name], self.writers, status, headers)
         return _plain_answer(declared, self.writers, status, headers)
 
+    def key_of(self, field: Field) -> str | None:
+        """The JSON key of a field of a whole result."""
+        return body_key(field, self.writers)
+
+    def selected(self, declared: Type, rows: Rows, status: int, headers: tuple[Header, ...] = ()) -> Answer:
+        """The same with no more in the body than the chosen fields."""
+        if isinstance(declared, StructType):
+            return _struct_answer(self.structs[declared.name], self.writers, status, headers, dict(rows))
+        return _plain_answer(declared, self.writers, status, headers, rows)
+
 
 class CallAnswers(Answers):
     """How the results of JSON calls are answered: every field is in the body."""
@@ -95,15 +107,11 @@ class CallAnswers(Answers):
     def answer(self, declared: Type, status: int, headers: tuple[Header, ...] = ()) -> Answer:
         return _plain_answer(declared, self.writers, status, headers)
 
+    def key_of(self, field: Field) -> str | None:
+        return call_key(field)
 
-def compile_decode(answers: Answers, method: Method, service: str, business_status: int, most: int) -> Decode:
-    """Reads the replies to a method.
-
-    :param service: the service's name in the registry.
-    :param business_status: the HTTP status of a business status error.
-    :param most: bytes that the body of an answer may have.
-    """
-    return _Decoder(answers, method, service, business_status, most).decode
+    def selected(self, declared: Type, rows: Rows, status: int, headers: tuple[Header, ...] = ()) -> Answer:
+        return _plain_answer(declared, self.writers, status, headers, rows)
 
 
 def success_head() -> tuple[int, tuple[Header, ...]]:
@@ -116,8 +124,13 @@ def exception_head(thrown: Field) -> tuple[int, tuple[Header, ...]]:
     return 500, ((b"x-thrift-exception", str(thrown.type).encode()),)
 
 
-class _Decoder:
-    """Sorts the replies to one method."""
+class Decoder:
+    """Sorts the replies to one method.
+
+    :param service: the service's name in the registry.
+    :param business_status: the HTTP status of a business status error.
+    :param most: bytes that the body of an answer may have.
+    """
 
     def __init__(self, answers: Answers, method: Method, service: str, business_status: int, most: int) -> None:
         self._cls = answers.structs.result(method)
@@ -133,6 +146,12 @@ class _Decoder:
             (attribute, answers.answer(thrown.type, *exception_head(thrown)))
             for attribute, thrown in zip(attributes, method.throws, strict=True)
         )
+
+    def answering(self, success: Answer) -> Decoder:
+        """The same with another answer to a success."""
+        other = copy(self)
+        other._success = success
+        return other
 
     def decode(self, reply: Reply) -> Result:
         """The result in a reply.
@@ -227,26 +246,38 @@ def plain_head(headers: tuple[Header, ...]) -> tuple[Header, ...]:
     return (_JSON, *headers)
 
 
-def _plain_answer(declared: Type, writers: JsonWriters, status: int, headers: tuple[Header, ...]) -> Answer:
-    """The value is the JSON body, and nothing else."""
-    writer, dumps = writers.value(declared), writers.dumps(declared)
+def _plain_answer(
+    declared: Type, writers: JsonWriters, status: int, headers: tuple[Header, ...], rows: Rows | None = None
+) -> Answer:
+    """The value, or what is chosen of it, is the JSON body, and nothing else."""
+    writer = writers.value(declared) if rows is None else writers.selected(declared, rows)
+    dumps = writers.dumps(declared)
     head = plain_head(headers)
     if writer is None:
         return lambda value: Response(status, head, dumps(value))
     return lambda value: Response(status, head, dumps(writer(value)))
 
 
-def _struct_answer(cls: type[ThriftStruct], writers: JsonWriters, status: int, headers: tuple[Header, ...]) -> Answer:
-    """The fields of the outermost struct: each into the head, the JSON body, or both."""
+def _struct_answer(
+    cls: type[ThriftStruct],
+    writers: JsonWriters,
+    status: int,
+    headers: tuple[Header, ...],
+    chosen: Mapping[int, Rows | None] | None = None,
+) -> Answer:
+    """The fields of the outermost struct: each into the head, the JSON body, or both.
+
+    :param chosen: of which fields what is to be in the body; None: all of all.
+    """
     struct = cls.__declaration__
     declared = StructType(struct.name)
     in_head: list[tuple[str, Target]] = []
     in_body: list[tuple[str, str, Callable[[Any], Any]]] = []
-    for attribute, field in zip(cls.__names__, struct.fields, strict=True):
+    for place, (attribute, field) in enumerate(zip(cls.__names__, struct.fields, strict=True)):
         in_head += [(attribute, target) for target in response_targets(field, writers)]
         key = body_key(field, writers)
-        if key is not None:
-            in_body.append((attribute, key, writers.field(field) or _same))
+        if key is not None and (chosen is None or place in chosen):
+            in_body.append((attribute, key, writers.part(field, None if chosen is None else chosen[place])))
     if not in_head and all(attribute == key for attribute, key, _ in in_body) and len(in_body) == len(struct.fields):
         return _plain_answer(declared, writers, status, headers)
     return _headed_answer(tuple(in_head), tuple(in_body), writers.dumps(declared), status, headers)

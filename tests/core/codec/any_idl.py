@@ -301,6 +301,13 @@ def changed(draw: st.DrawFn, data: bytes) -> bytes:
 
 # Replies
 
+# What a request may ask for: names that a field may go by, the right ones among them.
+selections = st.recursive(
+    st.lists(st.sampled_from([f"{letter}{at}" for letter in "fgkb" for at in range(3)]), min_size=1, max_size=6),
+    lambda inner: st.tuples(st.sampled_from(("f0", "f1", "f2")), inner).map(lambda p: [f"{p[0]}({','.join(p[1])})"]),
+    max_leaves=3,
+).map(",".join)
+
 
 @st.composite
 def replies(draw: st.DrawFn, schema: Schema, wrong: int) -> bytes:

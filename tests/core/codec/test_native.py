@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.codecs import outcome
-from tests.core.codec.any_idl import idls, replies, requests
+from tests.core.codec.any_idl import idls, replies, requests, selections
 from tests.core.idl_schemas import SCALE
 from tests.mapped import Mapped, answer, request, schema_of
 from tests.recorded.http import read_struct
@@ -20,8 +20,9 @@ from txgateway.core.codec import native
 from txgateway.core.codec.binary import encode
 from txgateway.core.errors import BadRequest, IdlError, UnusableReply
 from txgateway.core.mapping import MappingSettings, compile_service
-from txgateway.core.message import Request
+from txgateway.core.message import Request, Response
 from txgateway.core.plan import Codecs, Plan
+from txgateway.core.reply_steps import ReplySteps
 
 pytestmark = pytest.mark.skipif(not native.IS_BUILT, reason="the native codec is not built")
 
@@ -37,7 +38,7 @@ slowly = settings(
 @cache
 def plans_of(idl: str, codec: str) -> tuple[Plan, Plan]:
     """The plan of the only method's route, and that of its JSON calls; raises IdlError."""
-    service = compile_service("any", schema_of(idl), MappingSettings(codec=codec))
+    service = compile_service("any", schema_of(idl), MappingSettings(codec=codec, selects=True))
     return service.routes[0].plan, service.calls["f"][0]
 
 
@@ -75,6 +76,15 @@ def test_replies_get_the_same_answers(idl, data):
         payload = data.draw(replies(schema_of(idl), wrong))
         for ours, theirs in pairs_of(idl):
             assert outcome(answer, ours, payload) == outcome(answer, theirs, payload)
+            if ours.select is not None and theirs.select is not None:
+                asked = request("GET", f"/f?fields={data.draw(selections)}")
+                assert outcome(chosen, ours, asked, payload) == outcome(chosen, theirs, asked, payload)
+
+
+def chosen(plan: Plan, asked: Request, payload: bytes) -> Response:
+    """The answer to a request that asks for some fields."""
+    assert plan.select is not None
+    return answer(plan.select(asked), payload)
 
 
 # What the native codec must not leave to the plain one, for that would cost as much as if it were not there
@@ -139,10 +149,11 @@ def alone():
     def refuse(*arguments):
         pytest.fail("left to the plain codec")
 
-    made = native_steps.native_decode
+    made = native_steps.native_replies
+    nobody = ReplySteps(native.PLAIN, refuse, refuse, lambda rows: nobody)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native_requests, "_plain_bind", lambda *arguments: refuse)
-        patch.setattr(native_steps, "native_decode", lambda plain, *rest: made(refuse, *rest))
+        patch.setattr(native_steps, "native_replies", lambda plain, *rest: made(nobody, *rest))
         yield Mapped.of(USUAL)
 
 

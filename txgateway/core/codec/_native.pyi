@@ -38,6 +38,9 @@ PartRow = tuple[RequestRow, Sequence[Sequence[PlaceRow]], Sequence[Sequence[Plac
 # A name in the request, and its slot.
 NameRow = tuple[bytes, int]
 
+# Places of fields, each with the same for what is in it; None: all of it.
+SelectionRow = tuple[tuple[int, Any], ...]
+
 @final
 class Requests:
     """The structs of requests."""
@@ -96,6 +99,8 @@ class Replies:
 class Answerer:
     """Answers the replies of one method."""
 
+    def selecting(self, fields: SelectionRow) -> Answerer:
+        """The same, but of the first case no more is shown than these fields."""
     def answer(self, payload: bytes, /) -> tuple[int, bytes, tuple[Any, ...]] | None:
         """Which case it is (-1: none), its JSON, and the values of its fields that have a place for them.
 

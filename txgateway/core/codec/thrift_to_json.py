@@ -33,6 +33,7 @@ from ..descriptor import (
     TypeName,
 )
 from ..errors import UnusableReply
+from ..selection import Rows
 from ..text import written
 from .structs import Structs, ThriftStruct, inner_structs, reaching
 
@@ -125,6 +126,28 @@ class JsonWriters:
                 of_key, of_value = _key(key), self.value(value, converts)
                 return _map(of_key or _same, of_value or _same) if of_key or of_value else None
         return None
+
+    def selected(self, declared: Type, rows: Rows) -> Writer:
+        """The writer of no more than the chosen fields of a struct, or of those in a container."""
+        match declared:
+            case StructType(name):
+                return _renewed(self._selected_fields(self._structs[name], rows))
+            case ListType(element) | SetType(element):
+                return _list(self.selected(element, rows))
+            case MapType(StructType() as key, value):
+                return _pairs(self.value(key) or _held, self.selected(value, rows))
+            case MapType(key, value):
+                return _map(_key(key) or _same, self.selected(value, rows))
+        raise ValueError(f"a {declared} has no fields")
+
+    def _selected_fields(self, cls: type[ThriftStruct], rows: Rows) -> list[_Row]:
+        attributes, fields = list(cls.__names__), cls.__declaration__.fields
+        found = ((attributes[place], fields[place], inner) for place, inner in rows)
+        return [(name, self._structs.key_of(field) or "", self.part(field, inner)) for name, field, inner in found]
+
+    def part(self, field: Field, rows: Rows | None) -> Writer:
+        """The writer of a field's value, or of the chosen part of it."""
+        return (self.field(field) or _same) if rows is None else self.selected(field.type, rows)
 
     def dumps(self, declared: Type) -> Callable[[Any], bytes]:
         """Writes a value of this type, after its writer, as JSON; raises UnusableReply for what JSON cannot say."""
