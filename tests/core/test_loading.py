@@ -75,15 +75,19 @@ def test_what_did_not_change_is_not_joined_again_either():
 
 
 def test_whoever_keeps_the_parts_of_mappings_is_told_of_the_new_ones():
-    made: list[tuple[object, int]] = []
+    kept: list[tuple[object, int, bool]] = []
+
+    def keep(part: object, objects: int, *, circles: bool) -> None:
+        kept.append((part, objects, circles))
+
     world = World(a=idl("a"), b=idl("b"))
-    world.loader = Loader(made=lambda part, objects: made.append((part, objects)))
+    world.loader = Loader(keep=keep)
     loaded = world.serve()
-    expected = [(loaded.services[name], OBJECTS_OF_METHOD) for name in ("a", "b")]
-    assert made == [*expected, (loaded.mapping, 2 * OBJECTS_OF_ROUTE)]
-    made.clear()
+    expected = [(loaded.services[name], OBJECTS_OF_METHOD, True) for name in ("a", "b")]
+    assert kept == [*expected, (loaded.mapping, 2 * OBJECTS_OF_ROUTE, False)]
+    kept.clear()
     world.serve()
-    assert not made
+    assert not kept
 
 
 def test_only_what_changed_is_compiled():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Protocol
@@ -46,6 +47,7 @@ class Compiled:
     :ivar sources: the text of every file that took part, by its path.
     :ivar found: what was read to make it, by path: includes are looked for in several places.
     :ivar wire: the wire fingerprint of each of its services.
+    :ivar packed: its descriptors as bytes, for whoever keeps many versions: some KB, no objects.
     :ivar settings: by which it was compiled.
     :ivar digest: the same for the same texts at the same paths.
     """
@@ -56,6 +58,7 @@ class Compiled:
     found: Mapping[str, Found] = field(hash=False, repr=False, eq=False)
     warnings: tuple[Diagnostic, ...] = ()
     wire: tuple[str, ...] = ()
+    packed: bytes = field(default=b"", eq=False, repr=False)
     settings: MappingSettings | None = field(default=None, eq=False, repr=False)
     digest: str = field(init=False)
 
@@ -106,6 +109,20 @@ class Judge(Protocol):
     """
 
     def __call__(self, name: str, old: MappedService | None, new: MappedService | None) -> Judgement | None: ...
+
+
+class Keep(Protocol):
+    """Told of a part of a mapping that is new, and is to stay as long as anybody holds it.
+
+    :param objects: of how many it is made.
+    :param circles: whether some of them hold each other, so that only the garbage collector can free them.
+    """
+
+    def __call__(self, part: object, objects: int, *, circles: bool) -> None: ...
+
+
+def keep_nothing(part: object, objects: int, *, circles: bool) -> None:
+    """Whoever loads once needs not care."""
 
 
 @frozen
@@ -166,7 +183,6 @@ class Loader:
 
     :param breathe: called between two pieces of work, which are some milliseconds each.
     :param surroundings: the time for rules, and who is told of those that are only observed.
-    :param made: told of each part of a mapping that is new, and of how many objects it is made.
     :ivar settings: what each load compiles by; what others were compiled by is compiled again.
     """
 
@@ -176,9 +192,9 @@ class Loader:
         settings: MappingSettings = MappingSettings(),
         breathe: Callable[[], None] = lambda: None,
         surroundings: Surroundings = NO_SURROUNDINGS,
-        made: Callable[[object, int], None] = lambda part, objects: None,
+        keep: Keep = keep_nothing,
     ) -> None:
-        self._made = made
+        self._keep = keep
         self._include_dirs = tuple(include_dirs)
         self._surroundings = surroundings
         self.settings = settings
@@ -205,7 +221,7 @@ class Loader:
         self._included = {path for each in loading.offered for path in each.sources if path != each.path}
         loaded = loading.outcome()
         if loaded.mapping is not self._served.mapping:
-            self._made(loaded.mapping, len(loaded.mapping.routes) * OBJECTS_OF_ROUTE)
+            self._keep(loaded.mapping, len(loaded.mapping.routes) * OBJECTS_OF_ROUTE, circles=False)
         return loaded
 
     def served(self, loaded: LoadedMapping) -> None:
@@ -237,9 +253,9 @@ class Loader:
             return Compiled(path, None, loaded.sources, found, warnings, settings=self.settings)
         settings, surroundings = self.settings, evolve(self._surroundings, lines=lines_of(loaded.sources))
         service = compile_service(registry_name(schema), schema, settings, surroundings, self._breathe)
-        wire = tuple(wire_fingerprint(schema, each) for each in schema.services)
-        self._made(service, len(service.policies) * OBJECTS_OF_METHOD)
-        return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, settings)
+        wire, packed = tuple(wire_fingerprint(schema, each) for each in schema.services), pickle.dumps(service.schema)
+        self._keep(service, len(service.policies) * OBJECTS_OF_METHOD, circles=True)
+        return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, packed, settings)
 
 
 class _Reading:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-
-from attrs import evolve
+import pickle
 
 from .compat import Breaks, compare
 from .instances import Instance
@@ -37,8 +36,8 @@ class Skew:
     def __init__(self) -> None:
         self.changed: frozenset[str] = frozenset()
         self._served: dict[str, Compiled] = {}
-        # By service, the versions by their fingerprint, the newest last: what of them can be compared.
-        self._known: dict[str, dict[str, MappedService]] = {}
+        # By service, the versions by their fingerprint, the newest last: their descriptors, packed.
+        self._known: dict[str, dict[str, bytes]] = {}
         self._verdicts: dict[tuple[str, str], Verdict] = {}
 
     def serves(self, loaded: LoadedMapping) -> None:
@@ -50,7 +49,7 @@ class Skew:
             known = self._known.setdefault(name, {})
             for fingerprint in now[name].wire:
                 known.pop(fingerprint, None)
-                known[fingerprint] = _bare(now[name])
+                known[fingerprint] = now[name].packed
             while len(known) > REMEMBERED:
                 del known[next(iter(known))]
         self._verdicts.clear()
@@ -65,14 +64,11 @@ class Skew:
             self._verdicts[service, tag] = self._judge(self._known[service].get(tag), served)
         return self._verdicts[service, tag]
 
-    def _judge(self, theirs: MappedService | None, ours: Compiled) -> Verdict:
+    def _judge(self, theirs: bytes | None, ours: Compiled) -> Verdict:
         if theirs is None:
             return Verdict.UNKNOWN
-        breaks = any(change.breaks is Breaks.WIRE for change in compare(theirs, ours.service))
+        assert ours.service is not None
+        # Routes are no matter of the wire.
+        without_routes = MappedService(ours.service.name, pickle.loads(theirs), (), {})
+        breaks = any(change.breaks is Breaks.WIRE for change in compare(without_routes, ours.service))
         return Verdict.BREAKING if breaks else Verdict.COMPATIBLE
-
-
-def _bare(compiled: Compiled) -> MappedService:
-    """The IDL without what serves it, which is the largest part by far."""
-    assert compiled.service is not None
-    return evolve(compiled.service, routes=(), calls={})

@@ -43,7 +43,7 @@ def is_seen(thing: object) -> bool:
 
 def keep(heap: Heap, part: object) -> None:
     """Hides it at once."""
-    heap.keep(part, 10_000_000)
+    heap.keep(part, 10_000_000, circles=True)
 
 
 def test_a_part_is_hidden_with_all_that_it_holds_and_nothing_else_is(heap):
@@ -82,9 +82,19 @@ def test_what_is_still_in_use_stays_until_it_is_not(heap):
     assert ring() is None
 
 
+def test_what_has_no_circles_goes_at_once(heap):
+    part = Part()
+    part.ring, part.own = {1}, None
+    heap.keep(part, 10_000_000, circles=False)
+    gone = weakref.ref(part.ring)
+    del part
+    assert gone() is None
+    assert not heap.has_garbage
+
+
 def test_nothing_is_hidden_before_it_is_worth_it(heap):
     first, second = Part(), Part()
-    heap.keep(first, heap.ENOUGH - 1)
+    heap.keep(first, heap.ENOUGH - 1, circles=True)
     assert is_seen(first.ring)
     keep(heap, second)
     assert not is_seen(first.ring)
@@ -93,7 +103,7 @@ def test_nothing_is_hidden_before_it_is_worth_it(heap):
 
 def test_a_part_that_is_gone_before_it_is_hidden_is_no_matter(heap):
     part = Part()
-    heap.keep(part, 1)
+    heap.keep(part, 1, circles=True)
     del part
     keep(heap, Part())
     heap.collect()
@@ -110,7 +120,7 @@ class World:
     """A loader whose services all change at a time, and whoever serves its mapping."""
 
     def __init__(self, heap: Heap, services: int) -> None:
-        self.loader = Loader(made=heap.keep)
+        self.loader = Loader(keep=heap.keep)
         self.heap = heap
         self.services = services
 
@@ -147,6 +157,6 @@ def test_a_part_is_made_of_no_more_than_is_thought(heap):
     world.serve(0)
     heap.settle()
     world.serve(1)
-    *services, _ = map(len, heap._dropped)
+    services = list(map(len, heap._dropped))
     assert len(services) == 3
     assert all(METHODS * OBJECTS_OF_METHOD / 3 < size < METHODS * OBJECTS_OF_METHOD * 3 for size in services)

@@ -89,7 +89,7 @@ class Town:
             background,
             self.heap,
             [self.files],
-            Loader(made=self.heap.keep),
+            Loader(keep=self.heap.keep),
             Gate(policy),
             History(3),
             self.served.append,
@@ -166,7 +166,7 @@ def test_every_load_is_counted_by_what_came_of_it():
     assert town.live.reloads == {"served": 2, "unchanged": 1, "broken": 1, "failed": 1}
 
 
-def test_what_was_replaced_is_given_back_when_there_is_nothing_to_load():
+def test_what_was_replaced_is_given_back_before_the_next_load():
     town = Town()
     town.heap.ENOUGH = 1
     town.write("two")
@@ -178,10 +178,12 @@ def test_what_was_replaced_is_given_back_when_there_is_nothing_to_load():
     gc.collect()
     assert old() is not None
     town.write("four")
-    assert len(town.background.waiting) == 2
-    while town.background.waiting:
-        town.background.work()
+    # One thing at a time, and this comes first.
+    assert len(town.background.waiting) == 1
+    town.background.work()
     assert old() is None
+    assert town.routes() == ["/three"]
+    town.background.work()
     assert town.routes() == ["/four"]
     gc.unfreeze()
 

@@ -42,7 +42,8 @@ class Heap:
 
     def __init__(self, breathe: Callable[[], None] = lambda: None) -> None:
         self._breathe = breathe
-        self._waiting: list[weakref.ref[Any]] = []
+        # Parts that are in sight, and whether they have circles.
+        self._waiting: list[tuple[weakref.ref[Any], bool]] = []
         self._size = 0
         # How much was in sight besides the last time, which is looked through at every hiding.
         self._others = 0
@@ -56,14 +57,13 @@ class Heap:
         gc.freeze()
         self._others = 0
 
-    def keep(self, part: object, size: int) -> None:
-        """This is to stay: hide it, once there is enough to be hidden, until nobody holds it.
+    def keep(self, part: object, objects: int, *, circles: bool) -> None:
+        """Hide this, once there is enough to be hidden, until nobody holds it any more; see ``core.loading.Keep``.
 
         :param part: nothing that it holds may hold it.
-        :param size: of how many objects it is made.
         """
-        self._waiting.append(weakref.ref(part))
-        self._size += size
+        self._waiting.append((weakref.ref(part), circles))
+        self._size += objects
         if self._size >= max(self.ENOUGH, self._others):
             self._hide()
 
@@ -74,21 +74,24 @@ class Heap:
     def collect(self) -> None:
         """Give back what one part was made of that nobody holds any more."""
         if self._dropped:
-            self._show(self._dropped.pop())
+            self._show(self._dropped.popleft())
             gc.collect(0)
 
     def _hide(self) -> None:
-        parts = [part for part in (reference() for reference in self._waiting) if part is not None]
-        self._waiting, self._size = [], 0
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        parts = [(part, circles) for reference, circles in waiting if (part := reference()) is not None]
         # In one step: what another thread made in between would be hidden, and never shown.
         steps: tuple[Callable[[], Any], ...] = (gc.get_objects, gc.freeze)
         seen, _ = map(operator.call, steps)
         left = {id(each): each for each in seen}
         del seen
-        for part in parts:
+        for part, circles in parts:
             left.pop(id(part), None)
-            finalizer = weakref.finalize(part, self._dropped.append, [*self._made_of(part, left)])
-            finalizer.atexit = False
+            hidden = [*self._made_of(part, left)]
+            if circles:
+                # Or the collector would look at all that it holds.
+                _untrack(hidden)
+                weakref.finalize(part, self._dropped.append, hidden).atexit = False
         others = list(left.values())
         self._others = len(others)
         del left

@@ -20,6 +20,9 @@ from .heap import Heap
 
 log = Logger()
 
+# Of so many replaced services at a time the memory is given back.
+GIVEN_BACK = 4
+
 START, ROLLBACK, ALLOWED, SETTINGS = "start", "rollback", "allowed", "settings"
 
 # What comes of a load: another mapping is served, the same goes on, something in the files is wrong
@@ -71,7 +74,9 @@ class LiveMapping:
         # What made the next load necessary, in the order in which it came.
         self._wanted: dict[str, None] = {}
         self._loading = False
+        # Whether replaced versions are being given back, and whether that is their turn.
         self._tidying = False
+        self._has_loaded = False
         self._stopped = False
         self._rolled_back: str | None = None
         self._complained: frozenset[Diagnostic] = frozenset()
@@ -152,9 +157,13 @@ class LiveMapping:
     # Loads
 
     def _next(self) -> None:
-        if self._loading or self._stopped:
+        if self._loading or self._tidying or self._stopped:
             return
-        if self._wanted:
+        # However fast things change, replaced versions do not pile up.
+        if self._heap.has_garbage and (self._has_loaded or not self._wanted):
+            self._tidying, self._has_loaded = True, False
+            self._background.run(self._tidy).addBoth(self._tidied)
+        elif self._wanted:
             wanted, self._wanted = self._wanted, {}
             why = ", ".join(wanted)
             version = self.history.find(self.loaded.digest)
@@ -165,9 +174,6 @@ class LiveMapping:
             readers = self._readers()
             loading = self._run(lambda: self._load(readers, self._gate.judge))
             loading.addCallback(self._take, why).addErrback(self._failed).addCallback(self._count)
-        elif self._heap.has_garbage and not self._tidying:
-            self._tidying = True
-            self._background.run(self._tidy).addBoth(self._tidied)
 
     def _readers(self) -> list[Callable[[], Sequence[Root]]]:
         return [source.reader() for source in self._sources]
@@ -181,14 +187,15 @@ class LiveMapping:
         return self._background.run(work).addBoth(self._ran)
 
     def _ran(self, outcome: Any) -> Any:
-        self._loading = False
+        self._loading, self._has_loaded = False, True
         # Not at once: whoever waits for this outcome comes first.
         self._background.soon(self._next)
         return outcome
 
     def _tidy(self) -> None:
         with considerate():
-            self._heap.collect()
+            for _ in range(GIVEN_BACK):
+                self._heap.collect()
 
     def _tidied(self, outcome: Any) -> Any:
         self._tidying = False
