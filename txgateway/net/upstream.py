@@ -134,8 +134,9 @@ class Upstream:
 
     def serve(self, policies: Mapping[str, Policy]) -> None:
         """The policies of all methods, by their names."""
-        if policies is self._policies:
-            # A mapping in which the service has not changed brings the very same ones.
+        if policies is self._policies or policies == self._policies:
+            # Most changes of an IDL leave the policies alone.
+            self._policies = policies
             return
         known, sends = self._policies, self._sends
         self._sends = {
