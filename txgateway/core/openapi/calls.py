@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..descriptor import Field, StructType
+from ..descriptor import Field, StructKind, StructType
 from ..keys import call_argument_key, converts
 from ..places import is_demanded
 from .components import Direction, Family
@@ -29,5 +29,7 @@ def _body(types: Types, argument: Field, held: Held) -> Json:
         schema = types.told(argument, schema if demanded else or_null(schema), Direction.CALL)
         return {"required": demanded, "content": {JSON: {"schema": schema}}}
     struct, family = types.schema.structs[argument.type.name], Family(Direction.CALL, held)
-    required = any(types.field(field, family).demanded for field in struct.fields if call_argument_key(field))
+    required = struct.kind is StructKind.UNION or any(
+        types.field(field, family).demanded for field in struct.fields if call_argument_key(field)
+    )
     return {"required": required, "content": {JSON: {"schema": types.named(struct, family)}}}

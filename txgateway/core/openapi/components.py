@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
+from ..annotations import targets
 from ..codec.structs import inner_structs, reaching
 from ..descriptor import Enum, EnumType, ListType, MapType, Schema, SetType, Struct, Type, TypeName
-from ..keys import call_key, nested_key
+from ..keys import call_key, nested_key, response_key
 from .json_schema import Json
 from .rules import HELD, NOT_HELD, Held, has_vd, has_vt
 
@@ -21,9 +22,11 @@ TEXTS = {"i8": "I8Text", "i16": "I16Text", "i32": "I32Text", "i64": "I64Text"}
 
 
 class Direction(enum.Enum):
-    """Where a value travels; the value ends the name of a component that travels both ways."""
+    """Where a value travels; the value ends the name of a component, where that would be another's as well."""
 
-    REPLY = ""
+    # As a whole answer, some of whose fields may be in its head; and inside of one.
+    ANSWER = ""
+    REPLY = "Nested"
     REQUEST = "Input"
     # JSON calls know fewer annotations than routes do.
     CALL = "Call"
@@ -38,7 +41,7 @@ class Family:
     held: Held = HELD
 
 
-REPLY, CALL_REPLY = Family(Direction.REPLY), Family(Direction.CALL_REPLY)
+ANSWER, REPLY, CALL_REPLY = Family(Direction.ANSWER), Family(Direction.REPLY), Family(Direction.CALL_REPLY)
 
 # The ends of the names of those where some rules do not hold.
 _UNHELD = {HELD: "", NOT_HELD: "Unchecked", Held(vd=False): "UncheckedVd", Held(vt=False): "UncheckedVt"}
@@ -82,7 +85,7 @@ class Components:
         return self._reference(number, name, self._traits[number].canonical(name, family))
 
     def enum(self, number: int, name: TypeName) -> Json:
-        return self._reference(number, name, REPLY)
+        return self._reference(number, name, ANSWER)
 
     def text(self, integer: str) -> Json:
         """A reference to the component of the texts of an integer: ``i64``."""
@@ -119,15 +122,27 @@ class _Traits:
         self._with_vd = reaching(schema, has_vd)
         self._with_vt = reaching(schema, has_vt)
         self._renamed = reaching(schema, _is_renamed)
+        self._headed = {name for name, struct in schema.structs.items() if _is_headed(struct)}
 
     def canonical(self, name: TypeName, family: Family) -> Family:
         """The family that stands for all that make no difference to a struct."""
-        if family.direction is Direction.CALL_REPLY:
-            return CALL_REPLY if name in self._renamed else REPLY
-        if family.direction is Direction.REPLY:
-            return REPLY
+        match family.direction:
+            case Direction.ANSWER:
+                return ANSWER
+            case Direction.REPLY:
+                return REPLY if name in self._headed else ANSWER
+            case Direction.CALL_REPLY:
+                return CALL_REPLY if name in self._renamed or name in self._headed else ANSWER
         held = Held(family.held.vd or name not in self._with_vd, family.held.vt or name not in self._with_vt)
         return evolve(family, held=held)
+
+
+def _is_headed(struct: Struct) -> bool:
+    """Whether a struct that is a whole answer has another body than inside of one."""
+    return any(
+        response_key(field) != nested_key(field) or any(each.key.lower() in targets for each in field.annotations)
+        for field in struct.fields
+    )
 
 
 def _is_renamed(struct: Struct) -> bool:

@@ -13,7 +13,10 @@ NOTHING: Json = {"not": {}}
 
 _LEAST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _MOST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-_INSIDE = ("items", "additionalProperties", "propertyNames")
+# Schemas of what is inside.
+PARTS = ("items", "additionalProperties", "propertyNames")
+# Of a number.
+BOUNDS = frozenset({"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"})
 # What these say, null does not meet.
 _OF_NULL = ("$ref", "enum", "const", "not", "anyOf", "oneOf", "allOf")
 
@@ -28,7 +31,7 @@ def tightened(base: Json, further: Json) -> Json:
             both[word] = max(both[word], value)
         elif word in _MOST:
             both[word] = min(both[word], value)
-        elif word in _INSIDE:
+        elif word in PARTS:
             both[word] = tightened(both[word], value)
         elif word == "allOf":
             both[word] = [*both[word], *value]

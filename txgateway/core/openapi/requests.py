@@ -197,7 +197,8 @@ class _Request:
         if not placed:
             return None
         json = self._json(struct, placed, held)
-        required = any(self._json_field(each).demanded for each in placed)
+        is_union = struct.kind is StructKind.UNION and len(placed) == len(struct.fields)
+        required = is_union or any(self._json_field(each).demanded for each in placed)
         return {"required": required, "content": {**self._form_content(placed), JSON: {"schema": json}}}
 
     def forms(self) -> Json | None:
@@ -248,7 +249,8 @@ class _Request:
             return body
         text = text_schema(self._types, raw.wanted, raw.held)
         is_text = raw.wanted.field.type == ScalarType(Scalar.STRING, raw.wanted.field.type.annotations)
-        as_it_is = {TEXT: {"schema": text.schema}} if is_text else {BYTES: {}}
+        schema = tightened(text.schema, {"minLength": 1}) if text.demanded else text.schema
+        as_it_is = {TEXT: {"schema": schema}} if is_text else {BYTES: {}}
         content = {**(body or {}).get("content", {}), **as_it_is}
         described = {
             "description": paragraphs_of((raw.wanted.field.doc, "A body of any content type is taken as it is."))

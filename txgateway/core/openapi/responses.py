@@ -22,14 +22,13 @@ from ..errors import (
     StreamingUnsupported,
     UnsupportedBody,
 )
-from ..keys import nested_key
 from ..message import Header
 from ..plan import is_streaming
-from ..rendering import Answers, body_key, exception_head, response_targets, success_head
-from .components import CALL_REPLY, PROBLEM, REPLY, Family
+from ..rendering import exception_head, response_targets, success_head
+from .components import ANSWER, CALL_REPLY, PROBLEM, REPLY, Family
 from .json_schema import Json, either
 from .requests import BYTES, JSON, TEXT, RequestParts
-from .types import Types, is_always_there, outgoing
+from .types import Types, is_always_there
 from .words import described
 
 PROBLEM_JSON = "application/problem+json"
@@ -55,13 +54,16 @@ PROBLEMS: dict[str, tuple[type[GatewayError], str]] = {
 class _Answer:
     """One kind of answer of a method.
 
-    :ivar statuses: more than one where a field decides.
+    :ivar status: by default.
+    :ivar is_free: a field decides, so it may be any other as well.
+    :ivar content: the schemas of the body, by media types.
     """
 
-    statuses: tuple[str, ...]
+    status: str
     description: str
     content: Json
     headers: Json = field(factory=dict)
+    is_free: bool = False
 
 
 class Responses:
@@ -73,14 +75,13 @@ class Responses:
     def __init__(self, types: Types, id_header: str) -> None:
         self._types = types
         self._id_header = id_header
-        self._writers = Answers(types.schema).writers
 
     def of_route(self, method: Method, request: RequestParts) -> Json:
         """By statuses."""
         if is_streaming(method):
             return _with_problems({}, ["StreamingUnsupported", "Failure"])
-        answers = [self._success(method, REPLY), *(self._thrown(each) for each in method.throws)]
-        return _with_problems(self._joined(answers), _problems(method, request))
+        answers = [self._success(method), *(self._thrown(each) for each in method.throws)]
+        return self._joined(answers, list(_problems(method, request)))
 
     def of_call(self, method: Method, request: RequestParts) -> Json:
         """Of a JSON call: every field is in the body."""
@@ -90,14 +91,21 @@ class Responses:
         answers += [
             self._plain(each.type, *exception_head(each), _of_exception(each), CALL_REPLY) for each in method.throws
         ]
-        return _with_problems(self._joined(answers), _problems(method, request))
+        return self._joined(answers, list(_problems(method, request)))
 
-    def _joined(self, answers: Iterable[_Answer]) -> Json:
-        by_status: dict[str, list[_Answer]] = {}
-        for answer in answers:
-            for status in answer.statuses:
-                by_status.setdefault(status, []).append(answer)
-        return {status: self._response(status, each) for status, each in by_status.items()}
+    def _joined(self, answers: list[_Answer], problems: list[str]) -> Json:
+        statuses = dict.fromkeys(answer.status for answer in answers)
+        if any(answer.is_free for answer in answers):
+            # Whichever a service says, it may be one that the gateway uses, too.
+            statuses |= dict.fromkeys(map(_status_of, problems))
+        if answers[0].is_free:
+            # No other comes without a body, and it is what a result without one is answered with.
+            statuses["204"] = None
+        responses = {}
+        for status in statuses:
+            possible = [answer for answer in answers if answer.is_free or answer.status == status]
+            responses[status] = self._response(status, possible)
+        return _with_problems(responses, problems)
 
     def _response(self, status: str, answers: list[_Answer]) -> Json:
         headers = _joined_headers([answer.headers for answer in answers])
@@ -114,10 +122,10 @@ class Responses:
             response["content"] = {media_type: _media(each) for media_type, each in schemas.items()}
         return response
 
-    def _success(self, method: Method, family: Family) -> _Answer:
+    def _success(self, method: Method) -> _Answer:
         status, headers = success_head()
         if method.result is None:
-            return _Answer((str(status),), "Done.", {JSON: {"type": "object", "maxProperties": 0}})
+            return _Answer(str(status), "Done.", {JSON: {"type": "object", "maxProperties": 0}})
         return self._answer(method.result, status, headers, "The result.")
 
     def _thrown(self, thrown: Field) -> _Answer:
@@ -127,13 +135,9 @@ class Responses:
         if not isinstance(type, StructType):
             return self._plain(type, status, headers, description, REPLY)
         struct = self._types.schema.structs[type.name]
-        targets = [(each, target) for each in struct.fields for target in response_targets(each, self._writers)]
-        keyed = [(each, key) for each in struct.fields if (key := body_key(each, self._writers)) is not None]
-        if not targets and all(key == nested_key(each) for each, key in keyed):
-            return self._plain(type, status, headers, description, REPLY)
-        fields = [(each, key, self._types.field(each, REPLY).schema) for each, key in keyed]
-        json = described(outgoing(struct, fields), struct.doc)
-        answer = _Answer(_statuses(targets, status), description, {JSON: json}, _fixed(headers))
+        targets = [(each, target) for each in struct.fields for target in response_targets(each, self._types.writers)]
+        default, is_free = _status(targets, status)
+        answer = _Answer(default, description, {JSON: self._types.named(struct, ANSWER)}, _fixed(headers), is_free)
         for each, target in targets:
             answer = self._in_head(answer, each, target)
         return answer
@@ -170,7 +174,7 @@ class Responses:
     ) -> _Answer:
         """The value is the JSON body, and nothing else."""
         schema = {"type": "null"} if type is None else self._types.value(type, family)
-        return _Answer((str(status),), description, {JSON: schema}, _fixed(headers))
+        return _Answer(str(status), description, {JSON: schema}, _fixed(headers))
 
 
 def components_of(id_header: str) -> Json:
@@ -211,13 +215,11 @@ def _of_exception(thrown: Field) -> str:
     return f"The exception `{thrown.type}`. {thrown.doc}".strip()
 
 
-def _statuses(targets: list[tuple[Field, Target]], status: int) -> tuple[str, ...]:
-    """The one of an answer; where a field says it, that of its default, and any other."""
+def _status(targets: list[tuple[Field, Target]], status: int) -> tuple[str, bool]:
+    """The status of an answer, and whether a field may say another one; then it is that of the field's default."""
     fields = [field for field, target in targets if isinstance(target, HttpCode)]
-    if not fields:
-        return (str(status),)
-    default = fields[-1].default
-    return (str(default) if default else str(status), OTHER)
+    default = fields[-1].default if fields else None
+    return str(default or status), bool(fields)
 
 
 def _fixed(headers: tuple[Header, ...]) -> Json:
@@ -259,10 +261,13 @@ def _problems(method: Method, request: RequestParts) -> Iterator[str]:
     yield from ("ServiceFailed", "ServiceUnavailable", "DeadlineExceeded", "Failure")
 
 
+def _status_of(problem: str) -> str:
+    return OTHER if problem == "Failure" else str(PROBLEMS[problem][0].status)
+
+
 def _with_problems(responses: Json, names: Iterable[str]) -> Json:
     for name in names:
-        error, description = PROBLEMS[name]
-        status = OTHER if name == "Failure" else str(error.status)
+        status, description = _status_of(name), PROBLEMS[name][1]
         known = responses.get(status)
         if known is None:
             responses[status] = {"$ref": f"#/components/responses/{name}"}

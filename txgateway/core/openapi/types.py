@@ -26,22 +26,25 @@ from ..descriptor import (
 )
 from ..keys import call_argument_key, call_key, converts, embeds, nested_key
 from ..places import is_demanded
+from ..rendering import Answers, body_key
 from ..text import RANGES
 from .components import Component, Components, Direction, Family
 from .constants import as_json
 from .digits import integers
-from .json_schema import NOTHING, Json, or_null, range_of, tightened
+from .json_schema import BOUNDS, NOTHING, PARTS, Json, or_null, range_of, tightened
 from .rules import NO_RULES, FieldRules, Rules, inside
 from .words import described, with_rules
 
 Key = Callable[[Field], str | None]
 
-KEYS: dict[Direction, Key] = {
+_KEYS: dict[Direction, Key] = {
     Direction.REQUEST: nested_key,
     Direction.REPLY: nested_key,
     Direction.CALL: call_argument_key,
     Direction.CALL_REPLY: call_key,
 }
+# Structs that a whole one holds.
+_INNER = {Direction.ANSWER: Direction.REPLY}
 _INCOMING = (Direction.REQUEST, Direction.CALL)
 # What is no base64 in the strict reading is refused.
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -80,6 +83,7 @@ class Types:
     def __init__(self, number: int, schema: Schema, components: Components) -> None:
         self.schema = schema
         self.rules = Rules(schema)
+        self.writers = Answers(schema).writers
         self._number = number
         self._components = components
 
@@ -119,18 +123,25 @@ class Types:
         """A field's value in JSON, without its rules."""
         if embeds(field):
             return {}
-        inner = evolve(family, held=inside(field, family.held))
+        inner = Family(_INNER.get(family.direction, family.direction), inside(field, family.held))
         return self.value(field.type, inner, converted=converts(field))
 
     def told(self, field: Field, schema: Json, direction: Direction, rules: FieldRules = NO_RULES) -> Json:
         """The schema of a field with what is said of it in words."""
         if field.default is not None and not rules.demanded:
             texts = direction not in _INCOMING and converts(field)
-            default = as_json(self.schema, field.type, field.default, KEYS[direction], texts=texts)
+            key_of = _KEYS[_INNER.get(direction, direction)]
+            default = as_json(self.schema, field.type, field.default, key_of, texts=texts)
             schema = {**schema, "default": default}
         if marked(field, SENSITIVE) and schema.get("type") == "string" and "format" not in schema:
             schema = {**schema, "format": "password"}
         return with_rules(schema, rules, field.doc)
+
+    def key_of(self, direction: Direction) -> Key:
+        """The keys of the fields of a struct that travels so; none: JSON does not have the field."""
+        if direction is Direction.ANSWER:
+            return lambda field: body_key(field, self.writers)
+        return _KEYS[direction]
 
     def named(self, struct: Struct, family: Family) -> Json:
         """A reference to the component of a struct."""
@@ -138,7 +149,8 @@ class Types:
 
     def struct(self, struct: Struct, family: Family) -> Json:
         """An object that becomes a struct, or became of one."""
-        keyed = [(field, key) for field in struct.fields if (key := KEYS[family.direction](field)) is not None]
+        key_of = self.key_of(family.direction)
+        keyed = [(field, key) for field in struct.fields if (key := key_of(field)) is not None]
         if family.direction in _INCOMING:
             schema = incoming(struct, [(key, self.field(field, family)) for field, key in keyed])
             return self.asserted(struct, schema, family)
@@ -196,17 +208,25 @@ def text_of(integer: str) -> Json:
 
 def ruled(schema: Json, rules: FieldRules) -> tuple[Json, FieldRules]:
     """The schema with what rules demand; and the rules, of which it may say less than of plain numbers."""
-    if not rules.schema:
-        return schema, rules
+    both, is_all = _with_texts(schema, rules.schema)
+    return both, rules if is_all else _said_in_part(rules)
+
+
+def _with_texts(schema: Json, further: Json) -> tuple[Json, bool]:
+    """What both take, and whether that is said of the texts of numbers, too."""
+    if not further:
+        return schema, True
     match schema:
         case {"anyOf": [{"type": "integer"} as number, {"$ref": _}]}:
-            bounded = tightened(number, rules.schema)
+            bounded = tightened(number, further)
             text = {"type": "string", "pattern": integers(*range_of(bounded))}
-            is_range = bounded.keys() <= {*number, "exclusiveMinimum", "exclusiveMaximum"}
-            return {"anyOf": [bounded, text]}, rules if is_range else _said_in_part(rules)
+            return {"anyOf": [bounded, text]}, further.keys() <= BOUNDS
         case {"anyOf": [_, _]}:
-            return tightened(schema, rules.schema), _said_in_part(rules)
-    return tightened(schema, rules.schema), rules
+            return tightened(schema, further), False
+    of_parts = {word: _with_texts(schema[word], further[word]) for word in PARTS if word in schema and word in further}
+    both = tightened(schema, {word: value for word, value in further.items() if word not in of_parts})
+    parts = {word: part for word, (part, _) in of_parts.items()}
+    return {**both, **parts}, all(is_all for _, is_all in of_parts.values())
 
 
 def _said_in_part(rules: FieldRules) -> FieldRules:
