@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,17 +29,31 @@ print(txgateway.__file__)
 """
 
 
-def run(command: Sequence[str | Path], folder: Path) -> str:
+WHICH_CODEC = """
+from txgateway.core.codec.native import AUTO, chosen
+print(chosen(AUTO))
+"""
+SERVE = """
+from txgateway.core.linker import load
+from txgateway.core.mapping import compile_service
+from txgateway.core.message import MessageType, Reply, Request
+idl = 'struct S { 1: string s (api.query="s") }\\nservice X { S f(1: S s) (api.get="/f") }'
+plan = compile_service("x", load("x.thrift", {"x.thrift": idl}.__getitem__).schema).routes[0].plan
+sent = plan.encode(plan.bind(Request("GET", b"/f?s=hello"), {}))
+reply = Reply(MessageType.REPLY, b"f", b"\\x0c\\0\\0" + sent[3:])
+print(plan.codecs.request, plan.render(plan.decode(reply)).body.decode())
+"""
+
+
+def run(command: Sequence[str | Path], folder: Path, **more: str) -> str:
     """What a command prints, run where it cannot find the checkout by accident."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | more
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def built_wheel(folder: Path, **environment: str) -> Path:
     # Built from a copy: what lies in the checkout beside it must not matter, nor be touched.
     source = folder / "source"
     tracked = run(
@@ -48,7 +64,10 @@ def wheel(tmp_path_factory) -> Path:
             "txgateway",
             "bookservice",
             "twisted",
+            "native",
             "setup.cfg",
+            "setup.py",
+            "MANIFEST.in",
             "pyproject.toml",
             "README.md",
             "idl",
@@ -59,15 +78,32 @@ def wheel(tmp_path_factory) -> Path:
         if (ROOT / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, source], folder)
+    run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, source], folder, **environment)
     (built,) = folder.glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Made where there is no cargo."""
+    return built_wheel(tmp_path_factory.mktemp("wheel"), PATH="/usr/bin:/bin", CARGO="/nowhere/cargo")
+
+
+@pytest.fixture(scope="module")
+def native_wheel(tmp_path_factory) -> Path:
+    """Made where there is, out of what the checkout has compiled already."""
+    if shutil.which("cargo") is None:
+        pytest.skip("there is no cargo")
+    return built_wheel(tmp_path_factory.mktemp("native"), CARGO_TARGET_DIR=str(ROOT / "native" / "target"))
+
+
+@pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory) -> Path:
+    return interpreter_with(wheel, tmp_path_factory.mktemp("environment"))
+
+
+def interpreter_with(wheel: Path, folder: Path) -> Path:
     """The interpreter of a fresh environment with the wheel; dependencies are borrowed from ours."""
-    folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     (target,) = folder.glob("lib/python*/site-packages")
@@ -99,6 +135,23 @@ def test_a_wheel_holds_grammars_idl_and_type_marker_but_no_tests(wheel):
         assert any(name.endswith(wanted.rpartition("/")[2]) for name in names), wanted
     assert not [name for name in names if name.startswith(("tests", "idl", "benchmarks"))]
     assert not [name for name in names if name == "twisted/__init__.py" or name == "twisted/plugins/__init__.py"]
+
+
+def test_a_wheel_without_the_native_codec_is_pure_and_works(wheel, installed, tmp_path):
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
+    assert run([installed, "-c", WHICH_CODEC], tmp_path) == "plain\n"
+    assert run([installed, "-c", SERVE], tmp_path) == 'plain {"s":"hello"}\n'
+
+
+def test_a_wheel_with_the_native_codec_is_for_the_stable_abi_and_uses_it(native_wheel, tmp_path):
+    assert re.search(r"-cp311-abi3-\w+\.whl$", native_wheel.name)
+    names = zipfile.ZipFile(native_wheel).namelist()
+    assert [name for name in names if name.endswith(".so")] == ["txgateway/core/codec/_native.abi3.so"]
+    assert not [name for name in names if name.endswith((".rs", "Cargo.toml"))]
+    python = interpreter_with(native_wheel, tmp_path / "environment")
+    assert run([python, "-c", WHICH_CODEC], tmp_path) == "native\n"
+    assert run([python, "-c", SERVE], tmp_path) == 'native {"s":"hello"}\n'
 
 
 def test_the_editable_install_brings_both_commands(tmp_path):
