@@ -17,12 +17,13 @@ pub mod thrift;
 pub mod types;
 pub mod values;
 
+// Nothing of it is needed to test the rest, so that no Python has to be there to link with.
+#[cfg(not(test))]
 mod python;
 
-use pyo3::prelude::*;
-
 /// The module that Python sees.
-#[pymodule]
+#[cfg(not(test))]
+#[pyo3::pymodule]
 mod _native {
     #[pymodule_export]
     use crate::python::{Answerer, Binder, Replies, Requests};
