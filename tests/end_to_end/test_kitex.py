@@ -196,14 +196,13 @@ def test_a_kitex_server_comes_and_goes_under_load(place, transport):
         served_by_first = first.stop()["fetch"]
         gateway.wait_for_instances("bench", 1)
         load.wait_for(200)
-    # A Kitex server closes its connections 150 ms after it left etcd, whoever uses them: the gateway is away by then,
-    # unless the machine is busy. A multiplexing one runs the calls that cross its farewell and keeps the replies to
-    # itself. Such a call may have run, so it is not sent again; each caller can meet that once.
-    assert set(load.failed) <= {502}
-    assert sum(load.failed.values()) <= 4
+    assert load.failed == {}
     served_by_second = second.stop()["fetch"]
     assert min(served_by_first, served_by_second) > 50
-    assert served_by_first + served_by_second >= load.sent - sum(load.failed.values())
+    # A Kitex server closes its connections 150 ms after it left etcd, whoever uses them: the gateway is away by then,
+    # unless the machine is busy. A multiplexing one runs the calls that cross its farewell and keeps the replies to
+    # itself. Such a call may have run; since it is safe it is sent again, and each caller can meet that once.
+    assert load.sent <= served_by_first + served_by_second <= load.sent + 4
     assert not gateway.tracebacks
 
 
