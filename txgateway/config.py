@@ -320,6 +320,17 @@ class TracingSettings:
 
 
 @frozen
+class OpenapiSettings:
+    """The OpenAPI document; the admin port has it in any case."""
+
+    public: bool = live(False, flag, "whether the public port has it too, at `/openapi.json`")
+    title: str = live("", text, "its title; empty: the names of the services")
+    version: str = live("", text, "the version of the interface; empty: the digest of the mapping")
+    servers: tuple[str, ...] = live((), texts, "URLs of the public port; none: the address that it listens on")
+    calls: bool = live(False, flag, "whether it describes `POST /gateway/<service>/<method>` too")
+
+
+@frozen
 class Settings:
     """All settings, by the tables of the TOML file."""
 
@@ -334,6 +345,7 @@ class Settings:
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     tracing: TracingSettings = TracingSettings()
+    openapi: OpenapiSettings = OpenapiSettings()
 
 
 @frozen

@@ -26,6 +26,7 @@ from .net.listening import Listening, bind
 from .net.mapping.background import Background
 from .net.mapping.live import NotKept
 from .net.metrics import JoinedMetrics, of_process, of_workers
+from .net.openapi import from_process
 from .net.signals import heed
 from .net.workers import Page, WorkerCommand, Workers
 from .wiring import (
@@ -139,6 +140,7 @@ class _Supervisor(MultiService):
             metrics=JoinedMetrics(
                 self._reactor, lambda: workers.ask("metrics all"), [lambda: of_workers(workers), of_process]
             ).text,
+            openapi=from_process(lambda asked, within: workers.ask_one(f"openapi {asked}", within)),
             views={
                 "overview": view("overview", worker_pages.overview),
                 "service": view("service", worker_pages.service),

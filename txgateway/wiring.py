@@ -55,6 +55,7 @@ from .core.log_line import FORMS
 from .core.mapping import MappingSettings
 from .core.metrics import Sample, families
 from .core.metrics.requests import RequestCounts
+from .core.openapi.document import About
 from .core.pages.changes import CONFIG, Changes
 from .core.policy import Policies, Policy
 from .core.request_id import RequestIds, check_header
@@ -64,6 +65,7 @@ from .filters import Filter, compose
 from .filters.access_log import AccessLog
 from .filters.deadline import deadline
 from .filters.ledger import Ledger, Observer
+from .filters.openapi import openapi
 from .filters.tracing import Tracing
 from .gateway import Gateway
 from .governing import checks_of, governance_from, policies_from, sender
@@ -83,6 +85,7 @@ from .net.mapping.folder import FolderSource
 from .net.mapping.heap import Heap
 from .net.mapping.live import LiveMapping
 from .net.metrics import Metrics, of_breakers, of_discoveries, of_mapping, of_process, of_rules, of_upstreams
+from .net.openapi import Describe, Descriptions
 from .net.pool import Limits, Pool
 from .net.registry import EndWatch, Registry, registries
 from .net.registry.etcd import EtcdRegistry
@@ -125,13 +128,15 @@ def load_extensions() -> None:
         kind.load()
 
 
-def public_filters(settings: Settings, ledger: Ledger, tracing: Tracing | None) -> list[Filter]:
+def public_filters(settings: Settings, ledger: Ledger, tracing: Tracing | None, describe: Describe) -> list[Filter]:
     """What stands around the gateway, outermost first."""
     return [
         # Nothing but a response may reach an HTTP server, and every outcome is to be counted and told of.
         ledger,
         # Inside, where failures are still what they were, and the request has its id.
         *([] if tracing is None else [tracing]),
+        # Before anything looks for a service, since none is asked.
+        *([openapi(describe)] if settings.openapi.public else []),
         # Innermost, next to the waits that it bounds.
         deadline(settings.upstream.deadline),
     ]
@@ -235,12 +240,14 @@ class GatewayService(Service):
         # Of methods, by service and name of the policy.
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._metrics = Metrics(reactor, self._collectors())
+        self._drawing = Background(reactor, "pages")
+        self._described = self._descriptions(lambda: self._about(self._public_address()))
+        self._described_there = self._descriptions(lambda: self._about(""))
         self._compose()
         self._limits = http_limits(settings.http)
         self.public = http_servers[settings.http.server](self._handlers(), self._limits, reactor)
         self._admin_ports: list[Any] = []
         self._view = Gatherer(reactor, self._seen(), self._changes)
-        self._drawing = Background(reactor, "pages")
         self._tried = by_path(lambda request: self._route(request), lambda request: self._generic(request))
         pages = self.pages
         self._ui = Ui(
@@ -353,8 +360,22 @@ class GatewayService(Service):
             return None
         return Tracing(self._reactor.seconds, Random(), self._settings.tracing.sample, self._spans)
 
+    def _descriptions(self, about: Callable[[], About]) -> Descriptions:
+        drawing = self._drawing
+        return Descriptions(lambda: self._live.loaded, about, considerately(drawing.run), drawing.breathe)
+
+    def _about(self, address: str) -> About:
+        """What a document says that no IDL does.
+
+        :param address: of the public port, where no setting says how others reach it; empty: it is the document's.
+        """
+        settings = self._settings.openapi
+        servers = settings.servers or ((address,) if address else ())
+        version = settings.version or self._live.loaded.digest
+        return About(settings.title, version, servers, self._settings.http.request_id, settings.calls)
+
     def _compose(self) -> None:
-        filters = public_filters(self._settings, self._ledger, self._tracing())
+        filters = public_filters(self._settings, self._ledger, self._tracing(), self._described_there.text)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
 
@@ -583,6 +604,7 @@ class GatewayService(Service):
             "public": answering(self._tried),
             **self._explanations.views,
             "metrics": self._metrics.page,
+            "openapi": self._described.part,
         }
         return AdminPages(
             self._health,
@@ -592,6 +614,7 @@ class GatewayService(Service):
             actions,
             views,
             metrics=self._metrics.text,
+            openapi=self._described.text,
             explaining=self._explanations.offered,
         )
 

@@ -14,8 +14,10 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
+from ...core.errors import GatewayError
 from ..explaining import Explaining
 from ..mapping.live import NotKept
+from ..openapi import Describe
 from .explaining import declare_explaining
 from .ui import Ui, View, refused_origin
 
@@ -39,6 +41,7 @@ class AdminPages:
     :ivar actions: what an operator may order, by its name; sent as JSON, so that no page of another site can.
     :ivar views: what the pages for people show, by name; each of its argument as text.
     :ivar metrics: gives the text that Prometheus reads.
+    :ivar openapi: gives the OpenAPI document of a service, or of all for an empty name; fails with a GatewayError.
     :ivar explaining: explains requests.
     """
 
@@ -49,6 +52,7 @@ class AdminPages:
     actions: Mapping[str, Action] = field(factory=dict)
     views: Mapping[str, View] = field(factory=dict)
     metrics: Callable[[], Deferred[bytes]] = lambda: succeed(b"")
+    openapi: Describe = lambda service: succeed(b"{}")
     explaining: Explaining | None = None
 
 
@@ -82,6 +86,12 @@ def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
     def metrics(request: Request) -> Deferred[bytes]:
         request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
         return pages.metrics()
+
+    @app.route("/openapi.json", methods=["GET"])
+    def openapi(request: Request) -> Deferred[bytes]:
+        service = cast(Any, request.args).get(b"service", [b""])[0].decode("utf-8", "replace")
+        request.setHeader(b"content-type", b"application/json")
+        return cast("Deferred[bytes]", maybeDeferred(pages.openapi, service).addErrback(_undescribed, request))
 
     @app.route("/mapping/<action>", methods=["POST"])
     def act(request: Request, action: str) -> Deferred[bytes]:
@@ -122,6 +132,13 @@ def _refused(failure: Failure, request: Request) -> dict[str, Any]:
     kind = failure.trap(NotKept, NotAllowed)
     request.setResponseCode(403 if kind is NotAllowed else 404)
     return {"error": str(failure.value)}
+
+
+def _undescribed(failure: Failure, request: Request) -> bytes:
+    failure.trap(GatewayError)
+    error = cast(GatewayError, failure.value)
+    request.setResponseCode(error.status)
+    return _dumps({"error": error.detail})
 
 
 def _json(request: Request, status: Status) -> Deferred[bytes]:
