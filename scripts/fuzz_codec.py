@@ -140,12 +140,11 @@ def run(fuzz: Fuzz, what: str, make: Callable[[], tuple[Callable[[Plan], Any], s
         taken, refused = taken + (got is not LEFT), refused + (got is LEFT)
         # Short inputs are a matter of the clock's own steps.
         rate = took / max(len(data), 2000) * 1e6
-        if rate > max(slowest[0], SLOW):
+        if rate > slowest[0]:
             rate = min(time_of(use, plan, clock) for _ in range(AGAIN)) / max(len(data), 2000) * 1e6
             if rate > SLOW:
                 fail(what, method, data, f"{rate * 1000:.1f} ms a megabyte")
-        if rate > slowest[0]:
-            slowest = rate, len(data)
+            slowest = max(slowest, (rate, len(data)))
         if number % COMPARED == 0:
             compare(fuzz, what, use, method, data)
     gc.collect()
