@@ -443,3 +443,109 @@ fn end_list(out: &mut [u8], start: usize, count: usize) -> Sure<()> {
     out[start - 4..start].copy_from_slice(&count.to_be_bytes());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(id: i16, declared: Type, key: Option<&str>) -> RequestField {
+        let key = key.map(Into::into);
+        RequestField { id, key, declared, as_text: false, required: false, absent: Box::default(), pick: None }
+    }
+
+    fn place(slot: usize) -> Vec<Place> {
+        vec![Place { slot, otherwise: None, trims: false, whole: false }]
+    }
+
+    /// Binds an i32 from the query, texts from query or form, and points from a JSON body.
+    fn binder() -> (Vec<RequestStruct>, Binder) {
+        let point = RequestStruct::new(
+            vec![
+                RequestField { required: true, ..field(1, Type::I32, Some("x")) },
+                RequestField { absent: (*b"\x08\0\x02\0\0\0\x09").into(), ..field(2, Type::I32, Some("y")) },
+            ],
+            false,
+        );
+        let fields = vec![
+            field(1, Type::I32, None),
+            field(2, Type::Set(Box::new(Type::String)), None),
+            field(3, Type::Set(Box::new(Type::Struct(0))), None),
+        ];
+        let names = |names: &[(&str, usize)]| {
+            Names::new(names.iter().map(|(name, slot)| (name.as_bytes().into(), *slot)).collect())
+        };
+        let outermost = Part {
+            declared: RequestStruct::new(fields, false),
+            early: vec![place(0), place(1), vec![]],
+            late: vec![vec![], vec![], vec![]],
+            inside: vec![None, None, None],
+        };
+        let json = JsonBody::Object(Keys::new([("n".into(), 0), ("points".into(), 2)]));
+        let sources = Sources { query: names(&[("n", 0)]), form: names(&[("t", 1)]), ..Sources::default() };
+        (vec![point], Binder { outermost, argument: Some(1), json, sources, digits: false })
+    }
+
+    fn bound(query: &str, kind: BodyKind, body: &str) -> Sure<Vec<u8>> {
+        let (structs, binder) = binder();
+        let inputs = Inputs { query: query.as_bytes(), body: body.as_bytes(), kind, texts: Texts::default() };
+        let mut out = Vec::new();
+        binder.bind(&structs, inputs, &mut out, 1000, &Nobody)?;
+        Ok(out)
+    }
+
+    fn arguments(fields: &[u8]) -> Sure<Vec<u8>> {
+        Ok([b"\x0c\0\x01", fields, b"\0\0"].concat())
+    }
+
+    #[test]
+    fn takes_each_field_from_its_first_source() {
+        assert_eq!(bound("n=7&n=8", BodyKind::None, ""), arguments(b"\x08\0\x01\0\0\0\x07"));
+        assert_eq!(bound("n=7", BodyKind::Json, r#"{"n": 8}"#), arguments(b"\x08\0\x01\0\0\0\x07"));
+        assert_eq!(bound("n=", BodyKind::Json, r#"{"n": 8}"#), arguments(b"\x08\0\x01\0\0\0\x08"));
+        assert_eq!(bound("", BodyKind::Json, r#"{"n": null, "other": [1e5]}"#), arguments(b""));
+        assert_eq!(
+            bound("", BodyKind::Form, "t=a,b&n=7"),
+            arguments(b"\x0e\0\x02\x0b\0\0\0\x02\0\0\0\x01a\0\0\0\x01b")
+        );
+    }
+
+    #[test]
+    fn fills_what_is_absent() {
+        let point = b"\x0e\0\x03\x0c\0\0\0\x01\x08\0\x01\0\0\0\x05\x08\0\x02\0\0\0\x09\0";
+        assert_eq!(bound("", BodyKind::Json, r#"{"points": [{"x": 5}]}"#), arguments(point));
+    }
+
+    #[test]
+    fn is_unsure_of_what_does_not_fit() {
+        for body in [
+            "",
+            "{",
+            "[]",
+            r#"{"n": "8"}"#,
+            r#"{"n": 1.0}"#,
+            r#"{"n": 2147483648}"#,
+            r#"{"n": 1, "n": 1}"#,
+            "{} x",
+            r#"{"points": [{}]}"#,
+            r#"{"points": [null]}"#,
+            r#"{"points": {"x": 1}}"#,
+            r#"{"other": 1e999}"#,
+            r#"{"points": [{"x": 1}, {"x": 1}]}"#,
+            r#"{"points": [{"x": 1, "y": 2}, {"y": 2, "x": 1}]}"#,
+        ] {
+            assert_eq!(bound("", BodyKind::Json, body), Err(Halt::Unsure), "{body}");
+        }
+        assert_eq!(bound("n=x", BodyKind::None, ""), Err(Halt::Unsure));
+        assert_eq!(bound("", BodyKind::Form, "t=a&t=a"), Err(Halt::Unsure));
+    }
+
+    #[test]
+    fn bounds_what_it_writes() {
+        let points = |count: usize| {
+            let points: Vec<String> = (0..count).map(|x| format!("{{\"x\":{x}}}")).collect();
+            bound("", BodyKind::Json, &format!("{{\"points\":[{}]}}", points.join(",")))
+        };
+        assert!(points(50).is_ok());
+        assert_eq!(points(100), Err(Halt::TooLarge));
+    }
+}

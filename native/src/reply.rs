@@ -476,3 +476,75 @@ fn pick<H: Host>(declared: &Type, bytes: &mut Bytes, host: &H) -> Sure<H::Value>
         _ => return Err(Halt::Unsure),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(id: i16, key: &str, declared: Type) -> ReplyField {
+        let key = Some(format!("\"{key}\":").into_bytes().into());
+        ReplyField { id, key, declared, as_text: false, required: false, default: None, pick: None }
+    }
+
+    /// A struct with an i32, a text of its own, and more of its kind.
+    fn structs() -> Vec<ReplyStruct> {
+        vec![ReplyStruct::new(vec![
+            ReplyField { required: true, ..field(1, "n", Type::I32) },
+            ReplyField { default: Some((*b"\"none\"").into()), ..field(2, "s", Type::String) },
+            field(3, "more", Type::List(Box::new(Type::Struct(0)))),
+            ReplyField { key: None, ..field(4, "", Type::Double) },
+        ])]
+    }
+
+    fn answered(payload: &[u8], selection: Option<Selection>, limit: usize) -> Sure<(Option<usize>, String)> {
+        let cases = [Case { id: 0, declared: Type::Struct(0), selection }];
+        let mut out = Vec::new();
+        let answer = answer(&structs(), &cases, payload, &mut out, limit, &Nobody)?;
+        Ok((answer.case, String::from_utf8(out).unwrap()))
+    }
+
+    const USUAL: &[u8] =
+        b"\x0c\0\0\x0f\0\x03\x0c\0\0\0\x01\x08\0\x01\0\0\0\x02\0\x08\0\x01\0\0\0\x01\x04\0\x04\x7f\xf8\0\0\0\0\0\0\0\0";
+
+    #[test]
+    fn writes_fields_as_they_come_and_defaults_behind() {
+        let body = r#"{"more":[{"n":2,"s":"none"}],"n":1,"s":"none"}"#;
+        assert_eq!(answered(USUAL, None, 1000), Ok((Some(0), body.into())));
+        assert_eq!(answered(b"\0", None, 1000), Ok((None, String::new())));
+    }
+
+    #[test]
+    fn writes_no_more_than_is_wanted() {
+        let parts = |fields| Selection { fields };
+        let inner = parts(vec![Wanted::Nothing, Wanted::Whole, Wanted::Nothing, Wanted::Nothing]);
+        let outer = parts(vec![Wanted::Nothing, Wanted::Nothing, Wanted::Parts(inner), Wanted::Nothing]);
+        assert_eq!(answered(USUAL, Some(outer), 1000), Ok((Some(0), r#"{"more":[{"s":"none"}]}"#.into())));
+    }
+
+    #[test]
+    fn is_unsure_of_every_part_of_a_reply() {
+        for end in 0..USUAL.len() {
+            assert_eq!(answered(&USUAL[..end], None, 1000), Err(Halt::Unsure), "{end}");
+        }
+    }
+
+    #[test]
+    fn is_unsure_of_what_does_not_fit() {
+        let unsure = |payload: &[u8]| assert_eq!(answered(payload, None, 1000), Err(Halt::Unsure), "{payload:?}");
+        unsure(b"\x0c\0\0\0\0"); // The required field is missing,
+        unsure(b"\x0c\0\0\x08\0\x01\0\0\0\x01\x08\0\x01\0\0\0\x01\0\0"); // there twice,
+        unsure(b"\x0c\0\0\x0a\0\x01\0\0\0\x01\0\0\0\x01\0\0"); // of another type.
+        unsure(b"\x0c\0\0\x08\0\x01\0\0\0\x01\x0b\0\x02\0\0\0\x01\xff\0\0"); // A text that is none,
+        unsure(b"\x0c\0\0\x0f\0\x03\x08\0\0\0\x01\0\0\0\x01\0\0"); // elements of another type.
+    }
+
+    #[test]
+    fn bounds_what_it_writes() {
+        let items = |count: u32| {
+            let item = b"\x08\0\x01\0\0\0\x02\0".repeat(count as usize);
+            [b"\x0c\0\0\x08\0\x01\0\0\0\x01\x0f\0\x03\x0c", &count.to_be_bytes()[..], &item, b"\0\0"].concat()
+        };
+        assert!(answered(&items(10), None, 1000).is_ok());
+        assert_eq!(answered(&items(100), None, 1000), Err(Halt::TooLarge));
+    }
+}

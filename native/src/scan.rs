@@ -1,8 +1,8 @@
 //! Reads JSON, value by value and without looking ahead: what RFC 8259 allows, and nothing else.
 //!
-//! By hand, for the libraries return what they read through several results that each move it: with jiter a token
-//! cost 15 ns, with this one 6, and a body of 255 kB 530 µs against 250. What it is not sure of (an escape that stands
-//! for half a character, say) it refuses, and the plain codec decides.
+//! By hand, for jiter hands each token through several results that are moved one by one: a request of 255 kB took
+//! 530 µs with it, and takes 350 µs like this. What it is not sure of (an escape that stands for half a character, say)
+//! it refuses, and the plain codec decides.
 
 use std::borrow::Cow;
 
@@ -271,5 +271,122 @@ impl Number<'_> {
         }
         let number: f64 = std::str::from_utf8(self.text).ok().and_then(|text| text.parse().ok()).ok_or(Halt::Unsure)?;
         if number.is_finite() { Ok(number) } else { Err(Halt::Unsure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skipped(text: &str) -> bool {
+        let mut scanner = Scanner::new(text);
+        scanner.skip(10).and_then(|()| scanner.finish()).is_ok()
+    }
+
+    fn string(text: &str) -> Sure<String> {
+        let mut scanner = Scanner::new(text);
+        let string = scanner.string()?.into_owned();
+        scanner.finish()?;
+        Ok(String::from_utf8(string).unwrap())
+    }
+
+    #[test]
+    fn knows_json() {
+        for text in [
+            "null",
+            " true\t",
+            "\r\nfalse",
+            "0",
+            "-0",
+            "-1.5e+300",
+            "10",
+            "1E5",
+            r#""""#,
+            r#""a""#,
+            "[]",
+            "[ ]",
+            "[1,[2]]",
+            "{}",
+            r#"{"a":{"b":[]},"c":null}"#,
+            r#"{ "a" : 1 , "a" : 2 }"#,
+            r#""\u0041\\\/\b\f\n\r\t\"""#,
+            "\"\u{7f}é\"",
+        ] {
+            assert!(skipped(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_what_is_no_json() {
+        for text in [
+            "",
+            " ",
+            "nul",
+            "nulll",
+            "True",
+            "01",
+            "-",
+            "+1",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "0x1",
+            "NaN",
+            "Infinity",
+            "1e999",
+            "[",
+            "[1",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "]",
+            "{",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            "{a:1}",
+            r#"{"a" 1}"#,
+            "{1:2}",
+            r#"""#,
+            r#""a"#,
+            r#""\x""#,
+            r#""\u12"#,
+            r#""\u12g4""#,
+            "\"\u{1f}\"",
+            "'a'",
+            "1 1",
+            "null,",
+            "//",
+            "\u{feff}1",
+        ] {
+            assert!(!skipped(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_escapes() {
+        assert_eq!(string(r#""\u00e9\ud83d\ude00x\n\u0000""#), Ok("é😀x\n\0".into()));
+        for half in [r#""\ud83d""#, r#""\ude00""#, r#""\ud83dx""#, r#""\ud83d\n""#, r#""\ud83d\ud83d""#] {
+            assert_eq!(string(half), Err(Halt::Unsure), "{half}");
+        }
+    }
+
+    #[test]
+    fn bounds_what_is_skipped() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(skipped(&nested(10)));
+        assert!(!skipped(&nested(11)));
+        assert!(!skipped(&nested(100_000)));
+    }
+
+    #[test]
+    fn tells_integers_from_other_numbers() {
+        let number = |text| Scanner::new(text).number().map(|number| (number.is_integer, number.double().unwrap()));
+        assert_eq!(number("-0"), Ok((true, 0.0)));
+        assert!(number("-0").unwrap().1.is_sign_positive());
+        assert!(number("-0.0").unwrap().1.is_sign_negative());
+        assert_eq!(number("1e2"), Ok((false, 100.0)));
+        assert_eq!(number("123456789012345678901"), Ok((true, 123_456_789_012_345_678_901.0)));
     }
 }
