@@ -23,6 +23,7 @@ from tests.recorded.http import read_struct
 from txgateway.core.codec import native
 from txgateway.core.codec.binary import encode
 from txgateway.core.errors import BadRequest, IdlError, UnusableReply
+from txgateway.core.linker import load
 from txgateway.core.mapping import MappingSettings, compile_service
 from txgateway.core.message import Request, Response
 from txgateway.core.plan import Codecs, Plan
@@ -205,3 +206,35 @@ def test_damaged_requests_and_replies_do_no_harm():
     environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
     run = subprocess.run([sys.executable, script, "3000"], env=environment, capture_output=True, text=True, timeout=120)
     assert run.stdout.endswith("no panic, no difference, no growth\n"), run.stderr
+
+
+RECORDED = Path(__file__).parents[2] / "vectors" / "wire"
+
+
+def recorded_replies() -> list[tuple[str, str, str, bytes]]:
+    """IDL file, service, method and result struct of every reply that was recorded of Kitex."""
+    vectors = [vector for file in sorted(RECORDED.glob("*.json")) for vector in json.loads(file.read_text())]
+    replies = []
+    for vector in vectors:
+        if vector.get("reply_parts", {}).get("message", {}).get("type") == "REPLY":
+            start, length = vector["reply_parts"]["struct_at"]
+            struct = bytes.fromhex(vector["reply"])[start : start + length]
+            place = vector.get("idl", "wiresvc.thrift"), vector.get("service", "Wire"), vector["method"]
+            replies.append((*place, struct))
+    return replies
+
+
+@cache
+def recorded_mapping(idl: str, codec: str) -> Any:
+    schema = load(str(RECORDED / "idl" / idl), lambda name: Path(name).read_text()).schema
+    return compile_service("wire", schema, MappingSettings(codec=codec)).calls
+
+
+def test_recorded_replies_get_the_same_answers():
+    replies = recorded_replies()
+    assert len(replies) > 100
+    for idl, service, method, payload in replies:
+        ours, theirs = (
+            recorded_mapping(idl, codec)[f"{service}.{method}"][0] for codec in (native.NATIVE, native.PLAIN)
+        )
+        assert outcome(answer, ours, payload) == outcome(answer, theirs, payload)
