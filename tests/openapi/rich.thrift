@@ -1,6 +1,10 @@
 namespace go rich
 
-enum Color { RED = 1 /* warm */, GREEN = 2, BLUE = 5 }
+enum Color {
+    RED = 1 // warm
+    GREEN = 2
+    BLUE = 5
+}
 
 union Shape {
     1: i32 circle

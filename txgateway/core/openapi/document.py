@@ -57,9 +57,12 @@ class Document:
     def __init__(self, services: Iterable[MappedService], routes: Iterable[Route], about: About) -> None:
         self._services = {service.name: service for service in services}
         self._about = about
+        # Of the components that are not schemas, those that something refers to.
+        self._problems: set[str] = set()
+        self._authorized = False
         self._components = Components([service.schema for service in self._services.values()])
         self._described = {
-            name: _Described.of(Types(number, service.schema, self._components), about.id_header)
+            name: _Described.of(Types(number, service.schema, self._components), about.id_header, self._problems)
             for number, (name, service) in enumerate(self._services.items())
         }
         self._tags = _tags(self._services.values())
@@ -87,8 +90,10 @@ class Document:
         """All but paths and components."""
         info = {"title": self._about.title or ", ".join(self._services), "version": self._about.version or "0"}
         head: Json = {"openapi": VERSION, "info": info}
-        if self._about.servers:
-            head["servers"] = [{"url": url} for url in self._about.servers]
+        # Where a document names no server, it means its own.
+        head["servers"] = [{"url": url} for url in self._about.servers or ("/",)]
+        # Who needs credentials is said where a field takes them.
+        head["security"] = []
         docs = {(name, each.name.name): each.doc for name, s in self._services.items() for each in s.schema.services}
         head["tags"] = [described({"name": tag}, docs[owner]) for owner, tag in self._tags.items()]
         return {**head, UNLISTED: self._unlisted} if self._unlisted else head
@@ -111,8 +116,11 @@ class Document:
         yield PROBLEM, problem()
 
     def _common(self) -> Json:
-        schemes = {AUTHORIZATION: {"type": "apiKey", "in": "header", "name": "Authorization"}}
-        return {**components_of(self._about.id_header), "securitySchemes": schemes}
+        """The other components, of which it is known in the end which are needed."""
+        common = components_of(self._about.id_header, self._problems)
+        if self._authorized:
+            common["securitySchemes"] = {AUTHORIZATION: {"type": "apiKey", "in": "header", "name": "Authorization"}}
+        return common
 
     def _route(self, verb: str, route: Route, template: Template) -> Json:
         each, method = self._described[route.plan.service], route.plan.method
@@ -131,15 +139,15 @@ class Document:
         notes = [*request.notes]
         if plan.policy.validate == OBSERVE:
             notes.append("Rules are only observed here: what they would refuse, passes.")
-        operation: Json = {"operationId": name, "tags": [self._tags[plan.service, plan.idl_service]]}
-        if short:
-            operation["summary"] = short
+        tag = self._tags[plan.service, plan.idl_service]
+        operation: Json = {"operationId": name, "tags": [tag], "summary": short or plan.method.name}
         operation = described(operation, paragraphs_of((long, *notes)))
         if request.parameters:
             operation["parameters"] = list(request.parameters)
         if request.body is not None:
             operation["requestBody"] = request.body
         if request.authorization is not None:
+            self._authorized = True
             operation["security"] = [{AUTHORIZATION: []}] if request.authorization else [{}, {AUTHORIZATION: []}]
         return {**operation, "responses": responses}
 
@@ -162,8 +170,8 @@ class _Described:
     responses: Responses
 
     @classmethod
-    def of(cls, types: Types, id_header: str) -> _Described:
-        return cls(types, Responses(types, id_header))
+    def of(cls, types: Types, id_header: str, problems: set[str]) -> _Described:
+        return cls(types, Responses(types, id_header, problems))
 
 
 def _held(plan: Plan) -> Held:

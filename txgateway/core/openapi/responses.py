@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -55,7 +55,7 @@ class _Answer:
     """One kind of answer of a method.
 
     :ivar status: by default.
-    :ivar is_free: a field decides, so it may be any other as well.
+    :ivar is_free: a field decides, so it may have any other as well.
     :ivar content: the schemas of the body, by media types.
     """
 
@@ -64,29 +64,36 @@ class _Answer:
     content: Json
     headers: Json = field(factory=dict)
     is_free: bool = False
+    is_exception: bool = False
+
+    def may_have(self, status: str) -> bool:
+        """Whether it may come with a status; that an exception calls itself a success, nobody has to reckon with."""
+        return status == self.status or (self.is_free and (not self.is_exception or status > "4"))
 
 
 class Responses:
     """The responses of one schema's methods.
 
     :param id_header: the header that says the id of a request; empty: none does.
+    :param problems: takes the names of those that some route refers to.
     """
 
-    def __init__(self, types: Types, id_header: str) -> None:
+    def __init__(self, types: Types, id_header: str, problems: set[str]) -> None:
         self._types = types
         self._id_header = id_header
+        self._problems = problems
 
     def of_route(self, method: Method, request: RequestParts) -> Json:
         """By statuses."""
         if is_streaming(method):
-            return _with_problems({}, ["StreamingUnsupported", "Failure"])
+            return self._with_problems({}, ["StreamingUnsupported", "Failure"])
         answers = [self._success(method), *(self._thrown(each) for each in method.throws)]
         return self._joined(answers, list(_problems(method, request)))
 
     def of_call(self, method: Method, request: RequestParts) -> Json:
         """Of a JSON call: every field is in the body."""
         if is_streaming(method):
-            return _with_problems({}, ["StreamingUnsupported", "Failure"])
+            return self._with_problems({}, ["StreamingUnsupported", "Failure"])
         answers = [self._plain(method.result, *success_head(), "The result.", CALL_REPLY)]
         answers += [
             self._plain(each.type, *exception_head(each), _of_exception(each), CALL_REPLY) for each in method.throws
@@ -103,9 +110,26 @@ class Responses:
             statuses["204"] = None
         responses = {}
         for status in statuses:
-            possible = [answer for answer in answers if answer.is_free or answer.status == status]
+            possible = [answer for answer in answers if answer.may_have(status)]
             responses[status] = self._response(status, possible)
-        return _with_problems(responses, problems)
+        return self._with_problems(responses, problems)
+
+    def _with_problems(self, responses: Json, names: Iterable[str]) -> Json:
+        for name in names:
+            status, description = _status_of(name), PROBLEMS[name][1]
+            known = responses.get(status)
+            if known is None:
+                self._problems.add(name)
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+                continue
+            content = {
+                **known.get("content", {}),
+                PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}},
+            }
+            headers = {name: _perhaps(header) for name, header in known.get("headers", {}).items()}
+            told = f"{known['description']}\n\n{description}"
+            responses[status] = {**known, "description": told, "content": content, "headers": headers}
+        return responses
 
     def _response(self, status: str, answers: list[_Answer]) -> Json:
         headers = _joined_headers([answer.headers for answer in answers])
@@ -129,7 +153,8 @@ class Responses:
         return self._answer(method.result, status, headers, "The result.")
 
     def _thrown(self, thrown: Field) -> _Answer:
-        return self._answer(thrown.type, *exception_head(thrown), _of_exception(thrown))
+        answer = self._answer(thrown.type, *exception_head(thrown), _of_exception(thrown))
+        return evolve(answer, is_exception=True)
 
     def _answer(self, type: Type, status: int, headers: tuple[Header, ...], description: str) -> _Answer:
         if not isinstance(type, StructType):
@@ -137,7 +162,10 @@ class Responses:
         struct = self._types.schema.structs[type.name]
         targets = [(each, target) for each in struct.fields for target in response_targets(each, self._types.writers)]
         default, is_free = _status(targets, status)
-        answer = _Answer(default, description, {JSON: self._types.named(struct, ANSWER)}, _fixed(headers), is_free)
+        # Where the body is always as it is, no JSON ever stands there.
+        is_raw = any(isinstance(target, RawResponse) and is_always_there(each) for each, target in targets)
+        content = {} if is_raw else {JSON: self._types.named(struct, ANSWER)}
+        answer = _Answer(default, description, content, _fixed(headers), is_free)
         for each, target in targets:
             answer = self._in_head(answer, each, target)
         return answer
@@ -148,7 +176,7 @@ class Responses:
             case RawResponse():
                 is_text = field.type == ScalarType(Scalar.STRING, field.type.annotations)
                 as_it_is = {TEXT: described({"type": "string"}, field.doc)} if is_text else {BYTES: {}}
-                return evolve(answer, content=as_it_is if is_always_there(field) else {**answer.content, **as_it_is})
+                return evolve(answer, content={**answer.content, **as_it_is})
             case ResponseHeader() if target.key.lower() == "content-type":
                 # The service says what it is, so the document does not.
                 return evolve(answer, content={"*/*": {}})
@@ -177,11 +205,13 @@ class Responses:
         return _Answer(str(status), description, {JSON: schema}, _fixed(headers))
 
 
-def components_of(id_header: str) -> Json:
-    """The responses and headers that all routes have in common."""
+def components_of(id_header: str, problems: Container[str]) -> Json:
+    """The responses and headers that routes have in common, as far as they are needed."""
     headers = {id_header: {"$ref": "#/components/headers/RequestId"}} if id_header else {}
     responses: Json = {}
     for name, (error, description) in PROBLEMS.items():
+        if name not in problems:
+            continue
         own = {"retry-after": {"schema": {"type": "integer"}}} if error is ServiceUnavailable else {}
         content = {PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}}}
         responses[name] = {"description": description, "headers": {**own, **headers}, "content": content}
@@ -263,17 +293,3 @@ def _problems(method: Method, request: RequestParts) -> Iterator[str]:
 
 def _status_of(problem: str) -> str:
     return OTHER if problem == "Failure" else str(PROBLEMS[problem][0].status)
-
-
-def _with_problems(responses: Json, names: Iterable[str]) -> Json:
-    for name in names:
-        status, description = _status_of(name), PROBLEMS[name][1]
-        known = responses.get(status)
-        if known is None:
-            responses[status] = {"$ref": f"#/components/responses/{name}"}
-            continue
-        content = {**known.get("content", {}), PROBLEM_JSON: {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}}}
-        headers = {name: _perhaps(header) for name, header in known.get("headers", {}).items()}
-        told = f"{known['description']}\n\n{description}"
-        responses[status] = {**known, "description": told, "content": content, "headers": headers}
-    return responses

@@ -46,11 +46,13 @@ class FieldRules:
     :ivar demanded: a request without the field is refused.
     :ivar written: a line for each rule: ``rule``, its text; ``message``, if it has one that is no expression; and
         ``in_schema``, whether the schema says all of it.
+    :ivar words: of the check of each: how people read it.
     """
 
     schema: Json = ANYTHING
     demanded: bool = False
     written: tuple[Json, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 NO_RULES = FieldRules()
@@ -113,23 +115,26 @@ class Rules:
         written = written_rules(field.annotations) if held.vt else []
         if rule.check is None and not written:
             return NO_RULES
-        said, lines = [], []
+        said, lines, words = [], [], []
         if rule.check is not None:
             by_vd = vd_schema.said_by(rule.check, field, raw=raw)
             said.append(by_vd)
             lines.append(_line(rule, by_vd))
+            words.append(rule.text[rule.check.start : rule.check.end])
         for each in written:
             by_vt = vt_schema.said_by(self._schema, field.type, [each], raw=raw)
             lines.append({"rule": str(each), "in_schema": by_vt.exact})
+            words.append(str(each))
         said.append(vt_schema.said_by(self._schema, field.type, written, raw=raw))
         absent = evolve(field, requiredness=Requiredness.DEFAULT) if is_zero else field
         demanded = self._vd_demands(absent, rule) or self._vt_demands(absent, written)
-        return FieldRules(all_of(said).schema, demanded, tuple(lines))
+        return FieldRules(all_of(said).schema, demanded, tuple(lines), tuple(words))
 
     def of_whole(self, struct: Struct, held: Held) -> FieldRules:
         """The rules of a struct as a whole, all of which compare its fields."""
         written = written_rules(struct.annotations) if held.vt else []
-        return FieldRules(written=tuple({"rule": str(each), "in_schema": False} for each in written))
+        lines = ({"rule": str(each), "in_schema": False} for each in written)
+        return FieldRules(written=tuple(lines), words=tuple(map(str, written)))
 
     def _vd_demands(self, field: Field, rule: Rule) -> bool:
         """Whether the rule fails where the field is not given, as far as that depends on the field alone."""

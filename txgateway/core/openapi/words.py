@@ -23,13 +23,15 @@ def paragraphs_of(paragraphs: Iterable[str]) -> str:
 
 def with_rules(schema: Json, rules: FieldRules, *paragraphs: str) -> Json:
     """The schema with the rules in words: their messages, and the text of those that it says not all of."""
-    told = described(schema, *paragraphs, *map(_told, rules.written))
+    told = described(schema, *paragraphs, *map(_told, rules.written, rules.words))
     return {**told, RULES: list(rules.written)} if rules.written else told
 
 
-def _told(line: Json) -> str:
-    message = line.get("message", "")
-    return message if line["in_schema"] else f"{message} (rule: `{line['rule']}`)".strip()
+def _told(line: Json, words: str) -> str:
+    message: str = line.get("message", "")
+    if line["in_schema"]:
+        return message
+    return f"{message} (`{words}`)" if message else f"It has to meet `{words}`."
 
 
 def summary(doc: str) -> tuple[str, str]:
