@@ -130,8 +130,8 @@ impl<'a> Reader<'a> {
     pub fn object(&mut self, of: &Keys, mut entry: impl FnMut(&mut Self, Option<usize>) -> Sure<()>) -> Sure<()> {
         let mut goes_on = self.json.begin(b'{', b'}')?;
         while goes_on {
-            let key = self.json.key()?;
-            entry(self, of.find(&key))?;
+            let found = self.json.key(|key| of.find(key))?;
+            entry(self, found)?;
             goes_on = self.json.goes_on(b'}')?;
         }
         Ok(())
@@ -147,12 +147,14 @@ impl<'a> Reader<'a> {
                 host.double(number)
             }
             Type::String => {
-                let string = self.json.string()?;
-                write_string(self.out, &string);
-                host.string(&string)
+                let out = &mut *self.out;
+                self.json.string(|string| {
+                    write_string(out, string);
+                    host.string(string)
+                })?
             }
             Type::Binary => {
-                let bytes = BASE64.decode(&self.json.string()?).map_err(|_| Halt::Unsure)?;
+                let bytes = self.json.string(|text| BASE64.decode(text))?.map_err(|_| Halt::Unsure)?;
                 write_string(self.out, &bytes);
                 host.octets(&bytes)
             }
@@ -175,11 +177,11 @@ impl<'a> Reader<'a> {
         let value = match self.json.peek() {
             b't' => self.json.word(b"true").map(|()| true)?,
             b'f' => self.json.word(b"false").map(|()| false)?,
-            b'"' if as_text => match &*self.json.string()? {
-                b"true" => true,
-                b"false" => false,
-                _ => return Err(Halt::Unsure),
-            },
+            b'"' if as_text => self.json.string(|text| match text {
+                b"true" => Ok(true),
+                b"false" => Ok(false),
+                _ => Err(Halt::Unsure),
+            })??,
             _ => return Err(Halt::Unsure),
         };
         self.out.push(value.into());
@@ -188,8 +190,11 @@ impl<'a> Reader<'a> {
 
     fn integer(&mut self, declared: &Type, as_text: bool) -> Sure<i64> {
         let (low, high) = declared.range().ok_or(Halt::Unsure)?;
+        if let Some(number) = self.json.small_integer() {
+            return if (low..=high).contains(&number) { Ok(number) } else { Err(Halt::Unsure) };
+        }
         if (as_text || self.digits) && self.json.peek() == b'"' {
-            return text::integer(&self.json.string()?, low, high);
+            return self.json.string(|text| text::integer(text, low, high))?;
         }
         let number = self.json.number()?;
         if number.is_integer { text::integer(number.text, low, high) } else { Err(Halt::Unsure) }
@@ -197,7 +202,7 @@ impl<'a> Reader<'a> {
 
     fn double(&mut self, as_text: bool) -> Sure<f64> {
         if as_text && self.json.peek() == b'"' {
-            return text::double(&self.json.string()?);
+            return self.json.string(text::double)?;
         }
         self.json.number()?.double()
     }
@@ -219,22 +224,22 @@ impl<'a> Reader<'a> {
         if H::WANTS {
             picked.resize_with(declared.picks, || None);
         }
-        let (mut seen, mut filled) = (Indices::default(), Indices::default());
+        let mut filled = Indices::default();
         let (mut latest, mut is_ordered) = (0, true);
         self.object(&declared.by_key, |reader, found| {
             let Some(at) = found else {
                 return reader.skip_unknown();
             };
-            // Of two the last would count.
-            if !seen.add(at) {
-                return Err(Halt::Unsure);
-            }
             if reader.null()? {
-                return Ok(());
+                // Behind a value it would take that away.
+                return if filled.has(at) { Err(Halt::Unsure) } else { Ok(()) };
+            }
+            // Of two the last would count.
+            if !filled.add(at) {
+                return Err(Halt::Unsure);
             }
             is_ordered &= at >= latest;
             latest = at;
-            filled.add(at);
             reader.field(&declared.fields[at], depth, host, &mut picked)
         })?;
         self.is_disordered |= !is_ordered;
@@ -307,7 +312,8 @@ impl<'a> Reader<'a> {
         let (mut ends, mut entries) = (SmallVec::<[_; 8]>::new(), vec![]);
         let mut goes_on = self.json.begin(b'{', b'}')?;
         while goes_on {
-            let made = write_key(self.out, key, &self.json.key()?, host)?;
+            let out = &mut *self.out;
+            let made = self.json.key(|name| write_key(out, key, name, host))??;
             let end = self.out.len();
             entries.push((made, self.value(value, as_text, depth, host)?));
             ends.push((end, self.out.len()));
