@@ -196,9 +196,10 @@ class _Request:
         placed = [each for each in self._placed if each.in_body]
         if not placed:
             return None
-        json = self._json(struct, placed, held)
+        fields = [self._json_field(each) for each in placed]
         is_union = struct.kind is StructKind.UNION and len(placed) == len(struct.fields)
-        required = is_union or any(self._json_field(each).demanded for each in placed)
+        required = is_union or any(field.demanded for field in fields)
+        json = self._json(struct, placed, fields, held)
         return {"required": required, "content": {**self._form_content(placed), JSON: {"schema": json}}}
 
     def forms(self) -> Json | None:
@@ -211,7 +212,7 @@ class _Request:
             else None
         )
 
-    def _json(self, struct: Struct, placed: Sequence[_Placed], held: Held) -> Json:
+    def _json(self, struct: Struct, placed: Sequence[_Placed], fields: Sequence[FieldSchema], held: Held) -> Json:
         family = Family(Direction.REQUEST, held)
         if len(placed) == len(struct.fields) and all(each.wanted.places.keys == _nested(each) for each in placed):
             # As if the struct stood inside of another one, where it has a name.
@@ -219,8 +220,8 @@ class _Request:
         if struct.kind is StructKind.UNION and len(placed) < len(struct.fields):
             self._notes.append(f"Exactly one field of `{struct.name}` has to be given, wherever it stands.")
             struct = evolve(struct, kind=StructKind.STRUCT)
-        fields = [(each.wanted.places.keys[0], self._json_field(each)) for each in placed]
-        return self._types.asserted(struct, incoming(struct, fields), family)
+        keyed = [(each.wanted.places.keys[0], field) for each, field in zip(placed, fields, strict=True)]
+        return self._types.asserted(struct, incoming(struct, keyed), family)
 
     def _json_field(self, placed: _Placed) -> FieldSchema:
         field = self._types.field(placed.wanted.field, Family(Direction.REQUEST, placed.held))

@@ -173,7 +173,7 @@ def _is_about(field: Field, rule: Rule) -> bool:
 
 def _is_of_whole(written: Written) -> bool:
     """Whether the rule is about the value itself, not its parts, and compares it with a literal."""
-    return "." not in written.key and not written.annotation.value.startswith(("$", "@"))
+    return written.key != "no_sparse" and "." not in written.key and not written.annotation.value.startswith(("$", "@"))
 
 
 def _bare(type: Type) -> Type:
