@@ -17,7 +17,7 @@ from txgateway.core.openapi.document import About
 pytestmark = pytest.mark.slow
 
 SERVICE = service_of((Path(__file__).parent / "rich.thrift").read_text("utf-8"), "rich")
-EXAMPLES = 6 * SCALE
+EXAMPLES = 5 * SCALE
 
 
 @pytest.fixture(scope="module")
