@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.mapped import service_of
+from tests.mapped import schema_of, service_of
 from txgateway.core.errors import IdlError
 from txgateway.core.linker import load
 from txgateway.core.mapping import MappedService, MappingSettings, compile_service, join
@@ -341,6 +341,19 @@ def test_raw_answers_void_and_streams():
         assert paths[path][verb]["responses"]["200"]["content"] == {"application/json": nothing}
     assert set(paths["/stream"]["get"]["responses"]) == {"501", "default"}
     assert "400" not in paths["/file"]["get"]["responses"]
+
+
+def test_an_answer_that_can_be_chosen_from_says_how():
+    idl = """
+    struct R { 1: string s, 2: string fields }
+    service S { R f() (api.get="/f"), R own(1: R r) (api.get="/own"), void v() (api.get="/v") }
+    """
+    service = compile_service("svc", schema_of(idl, "svc.thrift"), MappingSettings(selects=True))
+    paths = document_of(service)["paths"]
+    assert list(parameters(paths["/f"]["get"])) == ["query fields"]
+    assert "400" in paths["/f"]["get"]["responses"]
+    assert "parameters" not in paths["/v"]["get"]
+    assert "title" not in parameters(paths["/own"]["get"])["query fields"].get("description", "")
 
 
 # Paths and names

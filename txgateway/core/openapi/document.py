@@ -8,12 +8,13 @@ from itertools import chain, count
 from urllib.parse import quote
 
 import orjson
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..annotations.verb import ANY
 from ..mapping import MappedService, Route
 from ..plan import Plan
 from ..policy import OBSERVE
+from ..selection import PARAMETER
 from .calls import call_request
 from .components import PROBLEM, TEXTS, Components
 from .json_schema import Json
@@ -26,6 +27,13 @@ from .words import described, paragraphs_of, summary
 
 VERSION = "3.1.0"
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_SELECTION: Json = {
+    "name": PARAMETER,
+    "in": "query",
+    "required": False,
+    "description": "The fields that the answer is to have, by their keys: `title,authors(name)`.",
+    "schema": {"type": "string"},
+}
 # Routes that no path of OpenAPI can tell from another one.
 UNLISTED = "x-tgw-unlisted"
 
@@ -124,13 +132,13 @@ class Document:
 
     def _route(self, verb: str, route: Route, template: Template) -> Json:
         each, method = self._described[route.plan.service], route.plan.method
-        request = request_of(each.types, method.arguments, verb, template, _held(route.plan))
+        request = _selecting(request_of(each.types, method.arguments, verb, template, _held(route.plan)), route.plan)
         name = self._id(route.plan, verb.title())
         return self._operation(route.plan, name, request, each.responses.of_route(method, request))
 
     def _call(self, plan: Plan) -> Json:
         each, method = self._described[plan.service], plan.method
-        request = call_request(each.types, method.arguments, _held(plan))
+        request = _selecting(call_request(each.types, method.arguments, _held(plan)), plan)
         name = self._id(plan, "Call", is_call=True)
         return self._operation(plan, name, request, each.responses.of_call(method, request))
 
@@ -172,6 +180,11 @@ class _Described:
     @classmethod
     def of(cls, types: Types, id_header: str, problems: set[str]) -> _Described:
         return cls(types, Responses(types, id_header, problems))
+
+
+def _selecting(request: RequestParts, plan: Plan) -> RequestParts:
+    """With the parameter that chooses fields of the answer, where there is one."""
+    return request if plan.select is None else evolve(request, parameters=(*request.parameters, _SELECTION))
 
 
 def _held(plan: Plan) -> Held:

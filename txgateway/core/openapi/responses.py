@@ -282,7 +282,7 @@ def _media(schemas: list[Json]) -> Json:
 
 
 def _problems(method: Method, request: RequestParts) -> Iterator[str]:
-    if method.arguments:
+    if method.arguments or request.parameters:
         yield "BadRequest"
     if request.body is not None:
         yield "BodyTooLarge"
