@@ -211,13 +211,16 @@ impl Binder {
         &self,
         py: Python<'py>,
         query: &[u8],
-        path: &Bound<'py, PyDict>,
-        headers: &Bound<'py, PyTuple>,
+        path: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
         body: &[u8],
         kind: u8,
         target: &[u8],
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut held = Vec::new();
+        let (Ok(path), Ok(headers)) = (path.cast(), headers.cast()) else {
+            return Ok(None); // Other mappings and sequences are as good, and nobody uses them.
+        };
         self.hold(py, path, headers, &mut held)?;
         let mut texts = Texts::default();
         for (name, slot, value) in &held {
