@@ -204,6 +204,18 @@ def test_an_argument_need_be_no_struct():
     }
 
 
+def test_a_union_that_is_asked_for_is_one_field_wherever_that_stands():
+    union = 'union Req { 1: i32 n (api.query="n"), 2: string s }'
+    document = described(f'{union}\nservice S {{ void f(1: Req r) (api.post="/f") }}')
+    assert document["paths"]["/f"]["post"]["description"] == (
+        "Exactly one field of `Req` has to be given, wherever it stands."
+    )
+    document = described('union Req { 1: i32 n, 2: string s }\nservice S { void f(1: Req r) (api.post="/f") }')
+    found = document["paths"]["/f"]["post"]["requestBody"]
+    assert found["required"]
+    assert found["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Req"}
+
+
 # Types
 
 
@@ -468,6 +480,10 @@ def test_json_calls_are_described_if_wanted():
     answer = call["responses"]["200"]["content"]["application/json"]["schema"]
     assert list(answer["properties"]) == ["n", "k"]
     assert list(call["responses"]["500"]["content"]["application/json"]["schema"]["properties"]) == ["code"]
+    assert list(found["paths"]["/gateway/svc/g"]["post"]["requestBody"]["content"]) == [
+        "application/json",
+        "text/plain",
+    ]
     assert found["paths"]["/gateway/svc/g"]["post"]["responses"]["200"]["content"] == {
         "application/json": {"schema": {"type": "null"}}
     }

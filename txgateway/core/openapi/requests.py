@@ -194,34 +194,29 @@ class _Request:
     def members(self, struct: Struct, held: Held) -> Json | None:
         """A body whose members are fields, as JSON and, where the IDL speaks of forms, as such."""
         placed = [each for each in self._placed if each.in_body]
-        if not placed:
-            return None
         fields = [self._json_field(each) for each in placed]
-        is_union = struct.kind is StructKind.UNION and len(placed) == len(struct.fields)
-        required = is_union or any(field.demanded for field in fields)
-        json = self._json(struct, placed, fields, held)
-        return {"required": required, "content": {**self._form_content(placed), JSON: {"schema": json}}}
+        content = self._form_content(placed)
+        # One that is the whole body as well has no key of its own in JSON.
+        keyed = [(each, field) for each, field in zip(placed, fields, strict=True) if each.wanted.places.keys]
+        if struct.kind is StructKind.UNION and len(keyed) < len(struct.fields):
+            self._notes.append(f"Exactly one field of `{struct.name}` has to be given, wherever it stands.")
+            struct = evolve(struct, kind=StructKind.STRUCT)
+        if keyed:
+            content[JSON] = {"schema": self._json(struct, keyed, held)}
+        return _body(content, struct.kind is StructKind.UNION or any(field.demanded for field in fields))
 
     def forms(self) -> Json | None:
         """The body of an argument that is no struct, but a form's field."""
         placed = [each for each in self._placed if each.in_body]
-        content = self._form_content(placed)
-        return (
-            {"required": any(self._form_field(each).demanded for each in placed), "content": content}
-            if content
-            else None
-        )
+        return _body(self._form_content(placed), any(self._form_field(each).demanded for each in placed))
 
-    def _json(self, struct: Struct, placed: Sequence[_Placed], fields: Sequence[FieldSchema], held: Held) -> Json:
-        family = Family(Direction.REQUEST, held)
-        if len(placed) == len(struct.fields) and all(each.wanted.places.keys == _nested(each) for each in placed):
+    def _json(self, struct: Struct, keyed: Sequence[tuple[_Placed, FieldSchema]], held: Held) -> Json:
+        family, is_whole = Family(Direction.REQUEST, held), len(keyed) == len(struct.fields)
+        if is_whole and all(each.wanted.places.keys == _nested(each) for each, _ in keyed):
             # As if the struct stood inside of another one, where it has a name.
             return self._types.named(struct, family)
-        if struct.kind is StructKind.UNION and len(placed) < len(struct.fields):
-            self._notes.append(f"Exactly one field of `{struct.name}` has to be given, wherever it stands.")
-            struct = evolve(struct, kind=StructKind.STRUCT)
-        keyed = [(each.wanted.places.keys[0], field) for each, field in zip(placed, fields, strict=True)]
-        return self._types.asserted(struct, incoming(struct, keyed), family)
+        members = [(each.wanted.places.keys[0], field) for each, field in keyed]
+        return self._types.asserted(struct, incoming(struct, members), family)
 
     def _json_field(self, placed: _Placed) -> FieldSchema:
         field = self._types.field(placed.wanted.field, Family(Direction.REQUEST, placed.held))
@@ -258,6 +253,10 @@ class _Request:
         }
         required = (body or {}).get("required", False) or (text.demanded and raw.is_alone)
         return {**described, "required": required, "content": content}
+
+
+def _body(content: Json, required: bool) -> Json | None:
+    return {"required": required, "content": content} if content else None
 
 
 def _sources(placed: _Placed) -> tuple[Source, ...]:

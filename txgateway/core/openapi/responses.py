@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 
 from attrs import evolve, field, frozen
@@ -25,6 +26,7 @@ from ..errors import (
 from ..message import Header
 from ..plan import is_streaming
 from ..rendering import exception_head, response_targets, success_head
+from ..text import written
 from .components import ANSWER, CALL_REPLY, PROBLEM, REPLY, Family
 from .json_schema import Json, either
 from .requests import BYTES, JSON, TEXT, RequestParts
@@ -34,6 +36,7 @@ from .words import described
 PROBLEM_JSON = "application/problem+json"
 # Any status without an entry of its own.
 OTHER = "default"
+_STATUS = re.compile("[2-5][0-9]{2}", re.ASCII)
 # The answers have no body (RFC 9110, 6.4.1).
 _BODILESS = ("204", "205", "304")
 
@@ -248,8 +251,9 @@ def _of_exception(thrown: Field) -> str:
 def _status(targets: list[tuple[Field, Target]], status: int) -> tuple[str, bool]:
     """The status of an answer, and whether a field may say another one; then it is that of the field's default."""
     fields = [field for field, target in targets if isinstance(target, HttpCode)]
-    default = fields[-1].default if fields else None
-    return str(default or status), bool(fields)
+    default = written(fields[-1].default).decode("utf-8", "replace") if fields and fields[-1].default else ""
+    # What is no status makes the answer a failure of the service, whenever it is the default that counts.
+    return default if _STATUS.fullmatch(default) else str(status), bool(fields)
 
 
 def _fixed(headers: tuple[Header, ...]) -> Json:
