@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -67,13 +67,23 @@ class Fuzz:
             body_of({"part": PART, "parts": [PART], "rules": [{"name": "n"}]}).encode(),
         ]
         self.bodies += [b'{"x":1,"y":-2}', b"[{}]", b"null", QUERY.encode(), b"word=a%20b&plain=1"]
-        self.payloads = [self.mapped.result("part", success=part), self.mapped.result("get", success=got)]
-        self.payloads += [self.mapped.result("many", success=[part]), self.mapped.result("value", success={"k": part})]
+        # Small ones as well: less of them is changed, so more of them are taken.
+        small = self.mapped.new("Part", id="s", more=self.mapped.new("Part", id="t"))
+        results = [
+            ("part", {"success": part}),
+            ("part", {"success": small}),
+            ("get", {"success": got}),
+            ("get", {"gone": self.mapped.new("Gone", why="so")}),
+            ("many", {"success": [part]}),
+            ("many", {"success": [small, small]}),
+            ("value", {"success": {"k": part}}),
+        ]
+        self.payloads = [(method, self.mapped.result(method, **result)) for method, result in results]
 
-    def damaged(self, seeds: list[bytes]) -> bytes:
+    def damaged(self, seed: bytes, seeds: Sequence[bytes]) -> bytes:
         random = self.random
-        data = bytearray(random.choice(seeds))
-        for _ in range(random.randint(1, 3)):
+        data = bytearray(seed)
+        for _ in range(random.choice((1, 1, 2, 3))):
             at = random.randint(0, len(data))
             match random.randrange(6):
                 case 0:
@@ -99,7 +109,7 @@ class Fuzz:
         form = {"content-type": "application/x-www-form-urlencoded"}
 
         def make() -> tuple[Callable[[Plan], Any], str, bytes]:
-            data = self.damaged(self.bodies)
+            data = self.damaged(random.choice(self.bodies), self.bodies)
             method = random.choice(("get", "part", "many", "value", "forget"))
             if random.randrange(4):
                 asked = request("POST", "/x?" + QUERY, json if random.randrange(4) else form, data)
@@ -112,10 +122,13 @@ class Fuzz:
         return make
 
     def replies(self) -> Callable[[], tuple[Callable[[Plan], Any], str, bytes]]:
+        others = [payload for _, payload in self.payloads]
+
         def make() -> tuple[Callable[[Plan], Any], str, bytes]:
-            data = self.damaged(self.payloads)
+            method, seed = self.random.choice(self.payloads)
+            data = self.damaged(seed, others)
             reply = Reply(MessageType.REPLY, b"m", data)
-            return (lambda plan: plan.decode(reply)), self.random.choice(("get", "part", "many", "value")), data
+            return (lambda plan: plan.decode(reply)), method, data
 
         return make
 
