@@ -63,7 +63,7 @@ class PublicHandlers:
     :ivar route: for the routes of the IDL and everything unknown.
     :ivar generic: for JSON calls under ``/gateway/``.
     :ivar refused: told of what is no request, or of more than the limits allow: no handler sees that.
-    :ivar id_header: the lower-case name of the header in which each answer says the id of its request; empty: none does.
+    :ivar id_header: the lower-case name of the header in which each answer says the id of its request; empty: none.
     """
 
     route: Handler
