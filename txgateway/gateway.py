@@ -68,7 +68,11 @@ class Gateway:
         if plan.select is not None:
             plan = plan.select(request)
         call = self.prepare(request, plan, path)
-        reply = self.upstreams[call.service].send(call)
+        try:
+            reply = self.upstreams[call.service].send(call)
+        except GatewayError as error:
+            name_method(error, plan)
+            raise
         return reply.addCallbacks(self.answer, blame, callbackArgs=(plan,), errbackArgs=(plan,))
 
     def prepare(self, request: Request, plan: Plan, path: PathParameters) -> Call:
@@ -95,8 +99,12 @@ class Gateway:
 def blame(failure: Failure, plan: Plan) -> Response:
     """Lets the failure of a call say whose method it was; it stays a failure."""
     if isinstance(failure.value, GatewayError):
-        failure.value.members = {"service": plan.service, "method": plan.method.name, **failure.value.members}
+        name_method(failure.value, plan)
     failure.raiseException()
+
+
+def name_method(error: GatewayError, plan: Plan) -> None:
+    error.members = {"service": plan.service, "method": plan.method.name, **error.members}
 
 
 def envelop(failure: Failure) -> Response:

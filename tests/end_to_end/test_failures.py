@@ -180,6 +180,7 @@ async def test_a_service_without_instances_is_503(start):
     status, problem = await start().refused()
     assert status == 503
     assert problem["headers"].getRawHeaders("retry-after") == ["1"]
+    assert (problem["service"], problem["method"]) == ("book", "queryBook")
 
 
 @pytest_twisted.ensureDeferred

@@ -144,3 +144,14 @@ def test_giving_up_the_wait_for_idleness_leaves_the_others(books):
     given_up.cancel()
     answer.callback(OK)
     assert kept.called
+
+
+def test_an_observer_that_fails_costs_nobody_an_answer(books, logged):
+    def broken(request, response, error, seconds):
+        raise RuntimeError("full")
+
+    told = []
+    ledger = Ledger(books.clock.seconds, observers=[broken, lambda *end: told.append(end)])
+    assert result_of(ledger(a_request(), lambda request: succeed(OK))) is OK
+    assert (ledger.running, len(told)) == (0, 1)
+    assert [event["log_failure"].value.args for event in logged] == [("full",)]

@@ -16,7 +16,7 @@ from . import Handler
 log = Logger()
 
 # Told of the end of each request: what the client gets, the failure that it was made of, and the seconds it took.
-# It must be quick and must not raise: what takes longer is gathered and done later.
+# It must be quick: what takes longer is gathered and done later.
 Observer = Callable[[Request, Response, GatewayError | None, float], None]
 
 
@@ -86,7 +86,11 @@ class Ledger:
         self.running -= 1
         took = self._now() - request.began
         for observe in self._observers:
-            observe(request, response, error, took)
+            try:
+                observe(request, response, error, took)
+            except Exception:
+                # Whoever keeps books must not cost a client its answer.
+                log.failure("an observer failed")
         if self._waiting and not self.running:
             waiting, self._waiting = self._waiting, []
             for deferred in waiting:
