@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mapped import ACK, FORM, JSON, Mapped, request
-from txgateway.core.errors import BadRequest, GatewayError, UnsupportedBody
+from txgateway.core.errors import BadRequest, GatewayError, UnsupportedBody, ValidationFailed
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=XX"}
 
@@ -610,3 +610,18 @@ def test_any_bytes_are_bound_or_refused(body, query, content_type, headers):
             plan, path = each.mapping.routes[-1].plan, {}
             asked = request("POST", b"/x?" + query, headers | {"content-type": content_type}, body)
             plan.encode(plan.bind(asked, path))
+
+
+def test_a_rule_sees_a_map_whose_keys_hold_lists_and_maps():
+    mapped = Mapped.of(
+        """
+        struct Key { 1: list<i32> parts, 2: map<string, i32> more }
+        struct Q { 1: map<Key, string> names, 2: string short (api.query="short", api.vd="len((names)$) < 2") }
+        service S { Ack f(1: Q q) (api.post="/f") }
+        """
+        + ACK
+    )
+    one, other = '[{"parts": [1], "more": {"a": 1}}, "x"]', '[{"parts": [2], "more": {"a": 1}}, "x"]'
+    sent = mapped.sent("POST", "/f", JSON, f'{{"names": [{one}]}}')
+    assert sent == mapped.sent("POST", "/f", JSON, f'{{"names": [{one}, {one}]}}')
+    assert isinstance(mapped.refused("POST", "/f", JSON, f'{{"names": [{one}, {other}]}}'), ValidationFailed)

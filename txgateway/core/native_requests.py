@@ -134,8 +134,15 @@ def _held(value: Any) -> Any:
     if isinstance(value, ThriftStruct):
         return tuple(_held(value.__dict__.get(attribute)) for attribute in value.__names__)
     if isinstance(value, Mapping):
-        return {_held(key): _held(item) for key, item in value.items()}
+        return {_hashable(_held(key)): _held(item) for key, item in value.items()}
     return list(map(_held, value)) if isinstance(value, list | tuple) else value
+
+
+def _hashable(key: Any) -> Any:
+    """A key of a map, which as a struct may hold lists, sets and maps."""
+    if isinstance(key, dict):
+        return tuple((each, _hashable(item)) for each, item in key.items())
+    return tuple(map(_hashable, key)) if isinstance(key, list | tuple) else key
 
 
 def _access(structs: Structs) -> Access:
