@@ -228,7 +228,7 @@ async def test_what_waits_for_the_next_start_is_named_and_stays(town, serve):
     [
         ({"policy": {"methods": {"book": {"retries": "many"}}}}, "policy.methods.book.retries: expected a whole"),
         ({"discovery": {"static": ["book"]}}, "discovery.static: "),
-        ({"upstream": {"persistent": {"no header": "x"}}}, "upstream.transient, persistent or backward: "),
+        ({"upstream": {"persistent": {"no header": "x"}}}, "upstream.persistent: "),
         ({"log": {"access_file": "/nowhere/at/all"}}, "log.access_file: /nowhere/at/all: No such file"),
     ],
 )

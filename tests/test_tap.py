@@ -56,8 +56,8 @@ def test_a_wrong_file_is_refused_by_name(tmp_path):
     [
         ("http", "listen", ["nonsense:1"], "http.listen: nonsense:1"),
         ("http", "admin", ["tcp:x"], "http.admin: tcp:x"),
-        ("upstream", "persistent", {"X User": "u"}, "upstream.transient, persistent or backward: 'X User' is no name"),
-        ("upstream", "backward", {"n": "Date"}, "upstream.transient, persistent or backward: the header Date"),
+        ("upstream", "persistent", {"X User": "u"}, "upstream.persistent: 'X User' is no name"),
+        ("upstream", "backward", {"n": "Date"}, "upstream.backward: the header Date"),
         ("discovery", "static", ["book"], "discovery.static: "),
         ("discovery", "etcd", ["ftp://x"], "discovery: "),
     ],

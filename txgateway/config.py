@@ -13,7 +13,6 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,11 @@ from .core.setting import (
     Setting,
     Table,
     flag,
+    hint,
     known,
     live,
     names,
+    near,
     number,
     one_of,
     seconds,
@@ -434,7 +435,7 @@ def _merged(settings: Settings, tables: Mapping[str, Any]) -> tuple[Settings, li
     changed: dict[str, Any] = {}
     for name, values in tables.items():
         if name not in declared:
-            complaints.append(f"{name}: no such table; {_suggestion(name, declared)}")
+            complaints.append(f"{name}: no such table; {hint(name, declared)}")
         elif not isinstance(values, Mapping):
             complaints.append(f"{name}: expected a table")
         else:
@@ -478,15 +479,6 @@ def _revealed(value: Any) -> Any:
 def _whereabouts(name: str, names_here: Iterable[str]) -> str:
     """Where a setting is that is not in this table."""
     elsewhere = [each.name for each in TABLES if any(setting.name == name for setting in each.settings)]
-    if elsewhere and not _near(name, names_here):
+    if elsewhere and not near(name, names_here):
         return f"there is one in {' and '.join(f'[{each}]' for each in elsewhere)}"
-    return _suggestion(name, names_here)
-
-
-def _suggestion(name: str, choices: Iterable[str]) -> str:
-    near = _near(name, choices)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(choices)}"
-
-
-def _near(name: str, choices: Iterable[str]) -> list[str]:
-    return get_close_matches(name.lower().replace("-", "_"), choices, n=1, cutoff=0.7)
+    return hint(name, names_here)

@@ -871,10 +871,21 @@ def _baggage(settings: Settings) -> Baggage:
     upstream, transient = settings.upstream, settings.upstream.transient
     if settings.tracing.endpoint:
         transient = {**transient, **TRACE_HEADERS}
-    try:
-        return compile_baggage(transient, upstream.persistent, upstream.backward)
-    except ValueError as error:
-        raise ConfigError(f"upstream.transient, persistent or backward: {error}") from None
+    none: Mapping[str, str] = {}
+    tables = {
+        "transient": (transient, none, none),
+        "persistent": (none, upstream.persistent, none),
+        "backward": (none, none, upstream.backward),
+    }
+    complaints = []
+    for name, alone in tables.items():
+        try:
+            compile_baggage(*alone)
+        except ValueError as error:
+            complaints.append(f"upstream.{name}: {error}")
+    if complaints:
+        raise ConfigError(*complaints)
+    return compile_baggage(transient, upstream.persistent, upstream.backward)
 
 
 def _static_registry(settings: DiscoverySettings, reactor: Any) -> StaticRegistry:

@@ -153,7 +153,7 @@ def test_a_path_must_lead_somewhere(tmp_path: Path) -> None:
     assert run("check").exit_code == 2
     assert run("check", tmp_path / "nix").exit_code == 2
     result = run("check", tmp_path)
-    assert (result.exit_code, result.output) == (1, f"Error: there is no .thrift file in {tmp_path}\n")
+    assert (result.exit_code, result.output) == (2, f"Error: there is no .thrift file in {tmp_path}\n")
 
 
 def test_colours_are_for_terminals(tmp_path: Path) -> None:

@@ -96,16 +96,29 @@ def test_the_same_as_json(admin):
 
 @pytest.mark.parametrize(
     ("page", "status", "said"),
-    [(b"no JSON", 200, "shows no services"), ({"up": 1}, 200, "shows no services"), (b"", 404, "answers with 404")],
+    [
+        (b"no JSON", 200, "answers with no JSON object: is that an admin port?"),
+        ({"up": 1}, 200, "shows no services"),
+        (b"", 404, "answers with 404: is that an admin port?"),
+    ],
 )
 def test_what_is_no_admin_port_is_named(admin, page, status, said):
     result = run("--admin", admin(page, status))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in result.output
     assert "Traceback" not in result.output
 
 
 def test_a_gateway_that_is_not_there_is_named():
-    result = run("--admin", f"http://127.0.0.1:{free_port()}")
-    assert result.exit_code == 1
-    assert "refused" in result.output
+    url = f"127.0.0.1:{free_port()}"
+    result = run("--admin", url)
+    assert (result.exit_code, result.output) == (
+        2,
+        f"Error: http://{url}/services: nobody listens there (connection refused)\n",
+    )
+    assert run("--admin", "file:///etc").exit_code == 2
+
+
+def test_the_admin_port_may_stand_in_the_environment(admin, monkeypatch):
+    monkeypatch.setenv("TGW_ADMIN", admin({"services": {"book": [LIVE]}}))
+    assert run().exit_code == 0

@@ -167,7 +167,7 @@ def test_a_backup_request_is_for_what_may_run_twice():
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ({"svc": {"retry": 1}}, "svc.retry: no such policy; there are timeout, "),
+        ({"svc": {"retry": 1}}, "svc.retry: no such policy; did you mean retry_on?"),
         ({"svc": 1}, "svc: expected a table"),
         ({"svc.get": {"pipeline": 2}}, "svc.get.pipeline: it can be set for a whole service only"),
         ({"svc": {"tag": ["lane=blue", "ring"]}}, "svc.tag: expected TAG=VALUE, or TAG= and where the value is"),

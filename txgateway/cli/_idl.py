@@ -9,10 +9,11 @@ from attrs import evolve
 
 from ..core.balancing import balancers
 from ..core.errors import Diagnostic, Severity
-from ..core.loading import LoadedMapping
+from ..core.loading import LoadedMapping, Loader, Root
 from ..core.mapping import MappingSettings
 from ..core.policy import Policies
-from ..net.mapping.folder import load_folders, read_file
+from ..net.mapping.folder import find_roots, read_file
+from ._output import Bar, Unable
 
 Command = Callable[..., None]
 
@@ -20,6 +21,11 @@ Command = Callable[..., None]
 def idl_arguments(command: Command) -> Command:
     """``PATH...`` and what else decides how IDL is read."""
     paths = click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True))
+    return paths(idl_options(command))
+
+
+def idl_options(command: Command) -> Command:
+    """What decides how IDL is read, besides where it is."""
     folders = click.option(
         "--include-dir",
         "-I",
@@ -29,7 +35,7 @@ def idl_arguments(command: Command) -> Command:
         help="Where includes are looked for, behind the folder of the including file.",
     )
     legacy = click.option("--legacy", is_flag=True, help="Let the old names agw.* and janus.* mean what they did.")
-    return paths(folders(legacy(command)))
+    return folders(legacy(command))
 
 
 def load(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool) -> LoadedMapping:
@@ -37,11 +43,14 @@ def load(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool) -> Loa
     balancers.load()
     settings = MappingSettings(legacy=legacy, policies=Policies(balancers=frozenset(balancers)))
     try:
-        loaded = load_folders(paths, include_dirs, settings)
-    except OSError as e:
-        raise click.ClickException(f"{e.filename}: cannot be read") from None
-    if not loaded.files:
-        raise click.ClickException(f"there is no .thrift file in {', '.join(paths)}")
+        roots = find_roots(paths)
+    except OSError as error:
+        raise Unable(f"{error.filename}: cannot be read") from None
+    if not roots:
+        raise Unable(f"there is no .thrift file in {', '.join(paths)}")
+    with Bar("reading IDL", len(roots)) as bar:
+        loader = Loader(include_dirs, settings)
+        loaded = loader.load(Root(path, read_file) for path in bar.through(roots))
     return evolve(loaded, diagnostics=tuple(_with_lines(loaded.diagnostics)))
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import click
 
 from ._admin import admin_option, ask
+from ._output import format_option, print_json
 
 
 @click.command()
 @click.argument("fingerprint")
 @admin_option
-def command(fingerprint: str, admin: str) -> None:
+@format_option()
+def command(fingerprint: str, admin: str, form: str) -> None:
     """Serve the refused change FINGERPRINT, which the log, /routes and `tgw diff` name.
 
     The gateway remembers it until it is restarted; mapping.allow in its configuration does so for good.
     """
-    ask(admin, "/mapping/allow", {"name": fingerprint})
-    click.echo(f"allowed {fingerprint}")
+    answer = ask(admin, "/mapping/allow", {"name": fingerprint})
+    if form == "json":
+        print_json(answer)
+    else:
+        click.echo(f"allowed {fingerprint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -13,29 +12,34 @@ from ..core.errors import Diagnostic, Severity
 from ..core.lint import lint
 from ..core.loading import LoadedMapping, lines_of
 from ._idl import idl_arguments, load, styled
+from ._output import Bar, format_option, print_json
 
 
 @click.command()
 @idl_arguments
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@format_option()
 @click.option("--strict", is_flag=True, help="Let warnings fail, too.")
 def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, form: str, strict: bool) -> None:
     """Check IDL files, and folders with all that lies below them.
 
-    Prints every error and warning, and exits with 1 if there was an error.
+    Prints every error and warning. Exits with 1 if there was an error.
     """
     loaded = _linted(load(paths, include_dirs, legacy))
     warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]
-    click.echo(_as_json(loaded) if form == "json" else _as_text(loaded, len(warnings)))
+    if form == "json":
+        print_json(_report(loaded))
+    else:
+        click.echo(_as_text(loaded, len(warnings)))
     sys.exit(1 if loaded.errors or (strict and warnings) else 0)
 
 
 def _linted(loaded: LoadedMapping) -> LoadedMapping:
     """With what is odd about the rules of each service: it takes longer than a running gateway would want."""
     found: dict[Diagnostic, None] = dict.fromkeys(loaded.diagnostics)
-    for each in loaded.compiled:
-        if each.service is not None:
-            found |= dict.fromkeys(lint(each.service.schema, lines=lines_of(each.sources)))
+    with Bar("checking rules", len(loaded.compiled)) as bar:
+        for each in bar.through(loaded.compiled):
+            if each.service is not None:
+                found |= dict.fromkeys(lint(each.service.schema, lines=lines_of(each.sources)))
     return evolve(loaded, diagnostics=tuple(found))
 
 
@@ -50,15 +54,14 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def _as_json(loaded: LoadedMapping) -> str:
-    """One object; places count from 1, and one without a line has 0 there."""
-    report = {
+def _report(loaded: LoadedMapping) -> dict[str, object]:
+    """For JSON; places count from 1, and one without a line has 0 there."""
+    return {
         "files": list(loaded.files),
         "services": list(loaded.mapping.services),
         "routes": len(loaded.mapping.routes),
         "diagnostics": [_diagnostic(d) for d in loaded.diagnostics],
     }
-    return json.dumps(report, indent=2, ensure_ascii=False)
 
 
 def _diagnostic(diagnostic: Diagnostic) -> dict[str, object]:

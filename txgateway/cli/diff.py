@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 
@@ -12,7 +11,8 @@ from ..core.compat import Breaks, Change, compare
 from ..core.descriptor import Position
 from ..core.gate import change_fingerprint
 from ..core.loading import LoadedMapping
-from ._idl import load, styled
+from ._idl import idl_options, load, styled
+from ._output import format_option, print_json
 
 # The worst first.
 _TITLES = {Breaks.WIRE: "breaks the Thrift wire", Breaks.HTTP: "breaks HTTP clients", Breaks.NOTHING: "is safe"}
@@ -25,13 +25,8 @@ Report = list[tuple[str, str, tuple[Change, ...]]]
 @click.command()
 @click.argument("old", type=click.Path(exists=True))
 @click.argument("new", type=click.Path(exists=True))
-@click.option(
-    "--include-dir", "-I", "include_dirs", multiple=True, metavar="DIR", help="Where includes are looked for."
-)
-@click.option("--legacy", is_flag=True, help="Let the old names agw.* and janus.* mean what they did.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="How to print it."
-)
+@idl_options
+@format_option("markdown")
 def command(old: str, new: str, include_dirs: Sequence[str], legacy: bool, form: str) -> None:
     """Compare two IDL files, or two folders with all that lies below them.
 
@@ -39,7 +34,10 @@ def command(old: str, new: str, include_dirs: Sequence[str], legacy: bool, form:
     """
     before, after = (_load(path, include_dirs, legacy) for path in (old, new))
     report = _report(before, after)
-    click.echo({"text": _as_text, "json": _as_json, "markdown": _as_markdown}[form](report))
+    if form == "json":
+        print_json(_as_values(report))
+    else:
+        click.echo(_as_markdown(report) if form == "markdown" else _as_text(report))
     sys.exit(1 if any(change.breaks is not Breaks.NOTHING for *_, changes in report for change in changes) else 0)
 
 
@@ -76,15 +74,11 @@ def _as_text(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _as_json(report: Report) -> str:
-    return json.dumps(
-        [
-            {"service": name, "fingerprint": fingerprint, "changes": list(map(_change, changes))}
-            for name, fingerprint, changes in report
-        ],
-        indent=2,
-        ensure_ascii=False,
-    )
+def _as_values(report: Report) -> list[dict[str, object]]:
+    return [
+        {"service": name, "fingerprint": fingerprint, "changes": list(map(_change, changes))}
+        for name, fingerprint, changes in report
+    ]
 
 
 def _change(change: Change) -> dict[str, object]:

@@ -10,6 +10,7 @@ import click
 
 from ..core.explain_rule import Explanation, explain_rule
 from ..core.expression import RuleError
+from ._output import format_option, print_json
 
 
 @click.command()
@@ -20,7 +21,8 @@ from ..core.expression import RuleError
 @click.option(
     "--with", "others", multiple=True, metavar="NAME=VALUE", help="Another field of the same struct, for (NAME)$."
 )
-def command(rule: str, value: str, name: str, type_: str, others: tuple[str, ...]) -> None:
+@format_option()
+def command(rule: str, value: str, name: str, type_: str, others: tuple[str, ...], form: str) -> None:
     """Show what RULE makes of VALUE, part by part.
 
     Values are JSON; what is no JSON is a text. null is a field that is not set. Exits with 1 if the rule refuses.
@@ -30,7 +32,10 @@ def command(rule: str, value: str, name: str, type_: str, others: tuple[str, ...
         explanation = explain_rule(rule, _json(value), name=name, type=type_, siblings=siblings)
     except RuleError as error:
         raise click.ClickException(_refusal(rule, error)) from None
-    click.echo(_as_text(explanation))
+    if form == "json":
+        print_json(_as_values(explanation))
+    else:
+        click.echo(_as_text(explanation))
     sys.exit(0 if explanation.failure is None else 1)
 
 
@@ -54,3 +59,15 @@ def _as_text(explanation: Explanation) -> str:
     failure = explanation.failure
     lines.append("passes" if failure is None else f"fails: {failure.message}")
     return "\n".join(lines)
+
+
+def _as_values(explanation: Explanation) -> dict[str, Any]:
+    failure = explanation.failure
+    return {
+        "passes": failure is None,
+        "message": None if failure is None else failure.message,
+        "parts": [
+            {"depth": part.depth, "text": " ".join(part.text.split()), "value": part.value}
+            for part in explanation.parts
+        ],
+    }

@@ -16,33 +16,47 @@ from ..core.pushed_idl import DEFAULT_PREFIX, PushError
 from ..net.etcd_client import Access, EtcdClient
 from ..net.mapping.etcd import push
 from ..net.mapping.folder import find_roots, read_file
-from ._idl import load, styled
+from ._idl import idl_options, load, styled
+from ._output import Bar, Unable, format_option, print_json
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
-@click.option("--etcd", "urls", multiple=True, default=["http://127.0.0.1:2379"], show_default=True, metavar="URL")
+@click.option(
+    "--etcd",
+    "urls",
+    multiple=True,
+    default=["http://127.0.0.1:2379"],
+    show_default=True,
+    metavar="URL",
+    help="A member of the etcd.",
+)
 @click.option("--prefix", default=DEFAULT_PREFIX, show_default=True, help="mapping.pushed_prefix of the gateways.")
-@click.option("--include-dir", "-I", "include_dirs", multiple=True, metavar="DIR", help="For includes.")
-@click.option("--user", default="", help="etcd user.")
-@click.option("--password", default="", envvar="TGW_ETCD_PASSWORD", help="etcd password.")
-@click.option("--ca", type=click.Path(exists=True), help="File with the certificate that signed etcd's.")
+@idl_options
+@click.option("--user", default="", metavar="NAME", help="etcd user.")
+@click.option(
+    "--password", default="", metavar="TEXT", envvar="TGW_ETCD_PASSWORD", show_envvar=True, help="etcd password."
+)
+@click.option("--ca", metavar="FILE", type=click.Path(exists=True), help="The certificate that signed etcd's.")
 @click.option("--force", is_flag=True, help="Push although the IDL has errors.")
+@format_option()
 def command(
     folder: str,
     urls: Sequence[str],
     prefix: str,
     include_dirs: Sequence[str],
+    legacy: bool,
     user: str,
     password: str,
     ca: str | None,
     force: bool,
+    form: str,
 ) -> None:
     """Make the IDL below DIR the version that all gateways serve which follow this etcd.
 
     What was pushed before and is not below DIR any more is served no more.
     """
-    loaded = load([folder], include_dirs, False)
+    loaded = load([folder], include_dirs, legacy)
     for error in loaded.errors:
         click.echo(styled(error), err=True)
     if loaded.errors and not force:
@@ -51,13 +65,16 @@ def command(
     try:
         access = Access(list(urls), user=user, password=password, ca=Path(ca) if ca else None)
     except ValueError as error:
-        raise click.ClickException(str(error)) from None
+        raise Unable(str(error)) from None
     outcome: list[str | Exception] = []
-    with suppress(SystemExit):
+    with Bar("pushing"), suppress(SystemExit):
         task.react(_push, (access, prefix, files, outcome))
     if not outcome or isinstance(outcome[0], Exception):
-        raise click.ClickException(f"nothing was pushed: {outcome[0] if outcome else 'interrupted'}")
-    click.echo(f"pushed {len(files)} file{'' if len(files) == 1 else 's'} as version {outcome[0]}")
+        raise Unable(f"nothing was pushed: {outcome[0] if outcome else 'interrupted'}")
+    if form == "json":
+        print_json({"files": len(files), "version": outcome[0]})
+    else:
+        click.echo(f"pushed {len(files)} file{'' if len(files) == 1 else 's'} as version {outcome[0]}")
 
 
 async def _push(

@@ -5,15 +5,20 @@ from __future__ import annotations
 import click
 
 from ._admin import admin_option, ask
+from ._output import format_option, print_json
 
 
 @click.command()
 @click.argument("digest", metavar="HASH")
 @admin_option
-def command(digest: str, admin: str) -> None:
+@format_option()
+def command(digest: str, admin: str, form: str) -> None:
     """Serve the version HASH again, until the IDL changes; /routes lists the versions.
 
     The beginning of HASH will do.
     """
     served = ask(admin, "/mapping/rollback", {"name": digest})
-    click.echo(f"serving {served['digest']}")
+    if form == "json":
+        print_json(served)
+    else:
+        click.echo(f"serving {served['digest']}")

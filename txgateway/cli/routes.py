@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ..core.annotations import Source
 from ..core.annotations.agw import modernise
@@ -22,29 +19,50 @@ from ..core.linker import load as load_file
 from ..core.mapping import Route
 from ..core.places import is_whole, sources_of
 from ..net.mapping.folder import read_file
-from ._idl import idl_arguments, load, styled
+from ._admin import admin_page
+from ._idl import idl_options, load, styled
+from ._output import Unable, format_option, new_table, print_json, print_table
 
 StructNamed = Callable[[TypeName], Struct]
+Row = dict[str, Any]
 
 
 @click.command()
-@idl_arguments
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
-def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, form: str) -> None:
-    """List every route of IDL files and folders.
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True))
+@idl_options
+@click.option("--admin", metavar="URL", help="List what the gateway with this admin port serves, instead of IDL.")
+@format_option()
+def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, admin: str | None, form: str) -> None:
+    """List every route of IDL files and folders, and where the fields of a request come from.
 
-    What could not be loaded is named on standard error, and the exit code is then 1.
+    What could not be loaded is named on standard error, and the exit code is then 1. A running gateway tells
+    of its routes without their fields.
     """
-    loaded = load(paths, include_dirs, legacy)
-    for error in loaded.errors:
-        click.echo(styled(error), err=True)
-    struct = _finder(include_dirs, legacy)
-    rows = [_row(route, struct) for route in loaded.mapping.routes]
+    if (admin is None) == (not paths):
+        raise click.UsageError("give either files or folders of IDL, or --admin of a running gateway")
+    if admin is not None:
+        rows, errors = _served(admin)
+    else:
+        loaded = load(paths, include_dirs, legacy)
+        struct = _finder(include_dirs, legacy)
+        rows = [_row(route, struct) for route in loaded.mapping.routes]
+        errors = [styled(error) for error in loaded.errors]
+    for error in errors:
+        click.echo(error, err=True)
     if form == "json":
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     else:
         _print(rows)
-    sys.exit(1 if loaded.errors else 0)
+    sys.exit(1 if errors else 0)
+
+
+def _served(admin: str) -> tuple[list[Row], list[str]]:
+    """The routes of a running gateway, and what is wrong in its IDL."""
+    page = admin_page(admin, "/routes")
+    try:
+        return page["routes"], page["mapping"]["errors"]
+    except KeyError:
+        raise Unable(f"{admin} shows no routes: is that an admin port?") from None
 
 
 def _finder(include_dirs: Sequence[str], legacy: bool) -> StructNamed:
@@ -55,9 +73,6 @@ def _finder(include_dirs: Sequence[str], legacy: bool) -> StructNamed:
         return (modernise(schema) if legacy else schema).structs[name]
 
     return struct
-
-
-Row = dict[str, Any]
 
 
 def _row(route: Route, struct: StructNamed) -> Row:
@@ -94,10 +109,10 @@ def _place(source: Source) -> str:
 
 
 def _print(rows: list[Row]) -> None:
-    table = Table("Verb", "Path", "Service", "Method", "Codec", "Fields", box=None, pad_edge=False, header_style="bold")
+    table = new_table("Verb", "Path", "Service", "Method", "Codec", "Fields")
     for row in rows:
-        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in row["fields"].items())
+        fields = row.get("fields", {})
+        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in fields.items())
         codec = ", ".join(dict.fromkeys(row["codec"].values()))
         table.add_row(*(escape(row[key]) for key in ("verb", "path", "service", "method")), codec, escape(lines))
-    # Only a terminal has an edge to break lines at.
-    Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)
+    print_table(table)

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-# A page of a thousand instances has 400 kB; more than this is no page of ours.
-MAX_PAGE = 64 * 1024 * 1024
-SECONDS = 10.0
+from ._admin import admin_option, admin_page
+from ._output import Unable, format_option, new_table, print_json, print_table
 
 _COLUMNS = (
     "service", "instance", "weight", "state", "lease", "calls", "in flight", "idle", "cost", "last error", "tags",
 )  # fmt: skip
-_COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected": "red"}
+COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected": "red"}
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[SERVICE]...")
-@click.option("--admin", default="http://127.0.0.1:8081", show_default=True, help="The gateway's admin port.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@admin_option
+@format_option()
 def command(names: tuple[str, ...], admin: str, form: str) -> None:
     """Show the instances of all services, or of those named, how well they are, and how etcd is followed.
 
     Exits with 1 if a service has no instance that is live, or is not served at all.
     """
-    page = _page(f"{admin.rstrip('/')}/services")
+    page = services_page(admin)
     services: dict[str, list[dict[str, Any]]] = page["services"]
     shown = {name: services.get(name, []) for name in names or sorted(services)}
     if form == "json":
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        print_json(shown)
     else:
         _print(shown)
         for line in _discovery(page.get("registries", ())):
@@ -45,31 +39,22 @@ def command(names: tuple[str, ...], admin: str, form: str) -> None:
     sys.exit(0 if all(any(line["state"] == "live" for line in lines) for lines in shown.values()) else 1)
 
 
-def _page(url: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(url, timeout=SECONDS) as answer:
-            page = json.loads(answer.read(MAX_PAGE))
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise click.ClickException(f"{url} answers with {error.code}: is that an admin port?") from None
-    except OSError as error:
-        raise click.ClickException(f"{url}: {getattr(error, 'reason', error)}") from None
-    except ValueError:
-        page = None
-    if not isinstance(page, dict) or not isinstance(page.get("services"), dict):
-        raise click.ClickException(f"{url} shows no services: is that an admin port?")
+def services_page(admin: str) -> dict[str, Any]:
+    """What the gateway tells of its services; exits if there is no gateway."""
+    page = admin_page(admin, "/services")
+    if not isinstance(page.get("services"), dict):
+        raise Unable(f"{admin} shows no services: is that an admin port?")
     return page
 
 
 def _print(services: dict[str, list[dict[str, Any]]]) -> None:
-    table = Table(*(name.capitalize() for name in _COLUMNS), box=None, pad_edge=False, header_style="bold")
+    table = new_table(*(name.capitalize() for name in _COLUMNS))
     for name, lines in services.items():
         for line in lines:
-            table.add_row(*map(escape, _cells(name, line)), style=_COLOURS.get(line["state"]))
+            table.add_row(*map(escape, _cells(name, line)), style=COLOURS.get(line["state"]))
         if not lines:
             table.add_row(escape(name), "none", style="red")
-    # Only a terminal has an edge to break lines at.
-    Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)
+    print_table(table)
 
 
 def _cells(service: str, line: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from attrs import evolve, field, frozen
 
 from .descriptor import Annotation, Annotations, Method, Service
 from .errors import Diagnostic, IdlError
+from .setting import hint
 
 # As many repetitions as Kitex allows.
 MAX_RETRIES = 5
@@ -250,7 +251,7 @@ class Policies:
             return checked
         for name, value in values.items():
             if name not in POLICIES:
-                complaints.append(f"{place}.{name}: no such policy; there are {', '.join(POLICIES)}")
+                complaints.append(f"{place}.{name}: no such policy; {hint(name, POLICIES)}")
                 continue
             if name in _OF_SERVICE and "." in place:
                 complaints.append(f"{place}.{name}: it can be set for a whole service only")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -112,6 +113,18 @@ def _quoted(text: str) -> str:
     return f'"{"".join(shown)}"'
 
 
+def near(name: str, choices: Iterable[str]) -> str:
+    """The one of these that was probably meant; empty: none of them."""
+    found = get_close_matches(name[:SHOWN].lower().replace("-", "_"), choices, n=1, cutoff=0.7)
+    return found[0] if found else ""
+
+
+def hint(name: str, choices: Iterable[str]) -> str:
+    """What to write instead of a name that there is not."""
+    meant = near(name, choices)
+    return f"did you mean {meant}?" if meant else f"there are {', '.join(choices)}"
+
+
 def _shown(value: Any) -> str:
     text = spelled(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
@@ -207,5 +220,5 @@ def _choice(choices: Callable[[], tuple[str, ...]]) -> Kind:
 
 def _chosen(value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise Misfit(f"no {_shown(value)}; there are {', '.join(choices)}")
+        raise Misfit(f"no {_shown(value)}; {hint(value, choices)}")
     return value

@@ -1,0 +1,91 @@
+"""What all commands share: how they print, how they end, and the bar that shows that they still work.
+
+A command ends with 0 if all is well, with 1 if what it was asked about is not, and with 2 if it could not find out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from threading import Lock, Timer
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+T = TypeVar("T")
+Command = Callable[..., None]
+
+# Seconds after which somebody wants to know what goes on.
+PATIENCE = 1.0
+
+
+class Unable(click.ClickException):
+    """The command could not find out what it was asked."""
+
+    exit_code = 2
+
+
+def format_option(*more: str) -> Callable[[Command], Command]:
+    """``--format``, as ``form``; text and JSON, and what else a command can print."""
+    return click.option(
+        "--format", "form", type=click.Choice(["text", "json", *more]), default="text", help="How to print it."
+    )
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def new_table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="bold")
+
+
+def print_table(table: Table) -> None:
+    # Only a terminal has an edge to break lines at.
+    Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)
+
+
+class Bar:
+    """A bar on standard error for work that takes a while, where that is a terminal; gone when the work is done.
+
+    :param what: what is being done.
+    :param total: how many pieces it has; None: nobody knows.
+    :param patience: seconds until it is shown.
+    """
+
+    def __init__(self, what: str, total: int | None = None, patience: float = PATIENCE) -> None:
+        console = Console(stderr=True)
+        counting = [] if total is None else [BarColumn(), MofNCompleteColumn()]
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), *counting, TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task(what, total=total)
+        # The work may not come up for air, so somebody else has to look at the clock.
+        self._timer = Timer(patience, self._show)
+        self._timer.daemon = True
+        self._lock = Lock()
+        self._is_over = False
+
+    def __enter__(self) -> Bar:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            self._progress.stop()
+
+    def _show(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                self._progress.start()
+
+    def through(self, pieces: Iterable[T]) -> Iterator[T]:
+        """The same pieces; each is done when the next one is asked for."""
+        for piece in pieces:
+            yield piece
+            self._progress.advance(self._task)
