@@ -143,7 +143,15 @@ class Framing(ABC):
         if source is held:
             del held[:start]
         elif start < size:
-            held += source[start:]
+            held += source[start:] if start else source
+
+
+def cut(data: Data, begin: int, end: int) -> bytes:
+    """The bytes between, copied once: a slice of what was gathered is a copy that would have to be copied again."""
+    if isinstance(data, bytes):
+        return data[begin:end]
+    with memoryview(data) as view:
+        return bytes(view[begin:end])
 
 
 def parse_header(data: Data, at: int) -> header.Header:

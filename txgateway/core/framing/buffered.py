@@ -55,4 +55,4 @@ class Buffered(Framing):
 
     def open(self, data: Data, start: int, end: int) -> Message:
         type_, method, sequence, begin = self._header
-        return Message(type_, method, sequence, bytes(data[begin:end]))
+        return Message(type_, method, sequence, cut(data, begin, end))

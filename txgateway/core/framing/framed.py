@@ -8,7 +8,7 @@ from ..codec import header
 from ..codec.bounds import Incomplete
 from ..errors import WireError
 from ..message import Call, MessageType
-from . import Data, Framing, Message, framings, parse_header
+from . import Data, Framing, Message, cut, framings, parse_header
 from .foreign import describe
 
 _length = struct.Struct(">I").pack
@@ -48,4 +48,4 @@ class Framed(Framing):
             begin = end + 1
         if begin > end:
             raise WireError(f"a frame of {end - start - 4} bytes, too short for the message in it")
-        return Message(type_, method, sequence, bytes(data[begin:end]))
+        return Message(type_, method, sequence, cut(data, begin, end))
