@@ -7,7 +7,7 @@ from ..codec.bounds import Incomplete, Walk
 from ..codec.header import Header
 from ..errors import WireError
 from ..message import MessageType
-from . import LIMIT, BrokenMessage, Data, Framing, Message, framings, parse_header
+from . import LIMIT, BrokenMessage, Data, Framing, Message, cut, framings, parse_header
 
 
 @framings.register("buffered")
