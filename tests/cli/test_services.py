@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,32 +18,6 @@ EJECTED["last_error"] = {"what": "timed out", "seconds_ago": 3.2}
 # One that left has no more than this.
 DRAINING = {"address": "10.0.0.3:9000", "weight": 1, "tags": {}, "calls": 1, "in_flight": 1, "idle": 0}
 DRAINING["state"] = "draining"
-
-
-@pytest.fixture
-def admin() -> Iterator[Callable[[Any], str]]:
-    """A function that serves a page and gives the address of its server."""
-    servers: list[http.server.HTTPServer] = []
-
-    def serve(page: Any, status: int = 200) -> str:
-        class Page(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                found = self.path == "/services"
-                self.send_response(status if found else 404)
-                self.end_headers()
-                self.wfile.write(page if isinstance(page, bytes) else json.dumps(page).encode())
-
-            def log_message(self, *_: Any) -> None:
-                """Tests are quiet."""
-
-        servers.append(http.server.HTTPServer(("127.0.0.1", 0), Page))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def run(*arguments: str) -> Result:

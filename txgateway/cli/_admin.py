@@ -84,10 +84,10 @@ def base_url(text: str) -> str:
     return url.rstrip("/")
 
 
-def admin_page(admin: str, page: str) -> dict[str, Any]:
-    """A page of the admin port; exits with the reason if there is none."""
+def admin_page(admin: str, page: str, within: float = TIMEOUT) -> dict[str, Any]:
+    """A page of the admin port; exits with the reason if there is none in so many seconds."""
     url = f"{base_url(admin)}{page}"
-    return _object(fetch(url), url)
+    return _object(fetch(url, timeout=within), url)
 
 
 def ask(admin: str, page: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from ..core.dialect import Dialect, dialect_of
-from ..core.errors import GatewayError
+from ..core.errors import ConnectFailed, GatewayError
 from ..core.framing import framings
 from ..core.instances import Instance, InvalidInstance, parse_static
 from ..core.loading import LoadedMapping
@@ -144,24 +144,35 @@ def _request(service: str, method: str, body: bytes) -> Request:
 
 def _called(loaded: LoadedMapping, instance: Instance, request: Request, timeout: float) -> Answer:
     """What comes of a call that goes to this instance and nowhere else."""
-    outcome: list[Answer] = []
+    outcome: list[Answer | None] = []
     with Bar("waiting for the answer"), suppress(SystemExit):
         task.react(_call, (loaded, instance, request, timeout, outcome))
     if not outcome:
         raise Unable("interrupted")
+    if outcome[0] is None:
+        raise Unable(f"{instance.address}: nobody can be connected to there")
     return outcome[0]
 
 
 async def _call(
-    reactor: Any, loaded: LoadedMapping, instance: Instance, request: Request, timeout: float, outcome: list[Answer]
+    reactor: Any,
+    loaded: LoadedMapping,
+    instance: Instance,
+    request: Request,
+    timeout: float,
+    outcome: list[Answer | None],
 ) -> None:
     request.deadline = reactor.seconds() + timeout
     upstream = _OneInstance(reactor, loaded.services, instance, timeout)
     try:
         response = await maybeDeferred(Gateway(loaded.mapping, upstream).handle_generic, request)
+    except ConnectFailed:
+        outcome.append(None)
+        return
     except GatewayError as error:
         response = render_failure(error)
-    await upstream.close()
+    finally:
+        await upstream.close()
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
     outcome.append(Answer(response.status, headers, response.body))
 

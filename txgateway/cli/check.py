@@ -12,7 +12,7 @@ from ..core.errors import Diagnostic, Severity
 from ..core.lint import lint
 from ..core.loading import LoadedMapping, lines_of
 from ._idl import idl_arguments, load, styled
-from ._output import Bar, format_option, print_json
+from ._output import Bar, format_option, many, print_json
 
 
 @click.command()
@@ -44,14 +44,10 @@ def _linted(loaded: LoadedMapping) -> LoadedMapping:
 
 
 def _as_text(loaded: LoadedMapping, warnings: int) -> str:
-    found = f"{_count(len(loaded.errors), 'error')}, {_count(warnings, 'warning')}"
-    routes = _count(len(loaded.mapping.routes), "route")
-    total = f"{_count(len(loaded.files), 'file')}, {_count(len(loaded.mapping.services), 'service')}, {routes}: {found}"
+    found = f"{many(len(loaded.errors), 'error')}, {many(warnings, 'warning')}"
+    routes = many(len(loaded.mapping.routes), "route")
+    total = f"{many(len(loaded.files), 'file')}, {many(len(loaded.mapping.services), 'service')}, {routes}: {found}"
     return "\n".join([*map(styled, loaded.diagnostics), click.style(total, bold=True)])
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _report(loaded: LoadedMapping) -> dict[str, object]:

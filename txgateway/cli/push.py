@@ -17,7 +17,7 @@ from ..net.etcd_client import Access, EtcdClient
 from ..net.mapping.etcd import push
 from ..net.mapping.folder import find_roots, read_file
 from ._idl import idl_options, load, styled
-from ._output import Bar, Unable, format_option, print_json
+from ._output import Bar, Unable, format_option, many, print_json
 
 
 @click.command()
@@ -74,7 +74,7 @@ def command(
     if form == "json":
         print_json({"files": len(files), "version": outcome[0]})
     else:
-        click.echo(f"pushed {len(files)} file{'' if len(files) == 1 else 's'} as version {outcome[0]}")
+        click.echo(f"pushed {many(len(files), 'file')} as version {outcome[0]}")
 
 
 async def _push(

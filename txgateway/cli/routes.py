@@ -109,10 +109,13 @@ def _place(source: Source) -> str:
 
 
 def _print(rows: list[Row]) -> None:
-    table = new_table("Verb", "Path", "Service", "Method", "Codec", "Fields")
+    # A running gateway tells of no fields.
+    columns = ["Fields"] if any("fields" in row for row in rows) else []
+    table = new_table("Verb", "Path", "Service", "Method", "Codec", *columns)
     for row in rows:
-        fields = row.get("fields", {})
-        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in fields.items())
+        fields = row.get("fields", {}).items()
+        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in fields)
         codec = ", ".join(dict.fromkeys(row["codec"].values()))
-        table.add_row(*(escape(row[key]) for key in ("verb", "path", "service", "method")), codec, escape(lines))
+        named = (escape(row[key]) for key in ("verb", "path", "service", "method"))
+        table.add_row(*named, codec, *[escape(lines) for _ in columns])
     print_table(table)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from ._admin import admin_option, admin_page
+from ._admin import TIMEOUT, admin_option, admin_page
 from ._output import Unable, format_option, new_table, print_json, print_table
 
 _COLUMNS = (
@@ -39,9 +39,9 @@ def command(names: tuple[str, ...], admin: str, form: str) -> None:
     sys.exit(0 if all(any(line["state"] == "live" for line in lines) for lines in shown.values()) else 1)
 
 
-def services_page(admin: str) -> dict[str, Any]:
+def services_page(admin: str, within: float = TIMEOUT) -> dict[str, Any]:
     """What the gateway tells of its services; exits if there is no gateway."""
-    page = admin_page(admin, "/services")
+    page = admin_page(admin, "/services", within)
     if not isinstance(page.get("services"), dict):
         raise Unable(f"{admin} shows no services: is that an admin port?")
     return page
