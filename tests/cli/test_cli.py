@@ -213,3 +213,23 @@ def test_a_file_that_does_not_load_costs_only_its_own_routes(tmp_path: Path) -> 
     assert result.exit_code == 1
     assert "GET   /find/:num" in result.stdout
     assert "bad.thrift:1:8: error: expected a name" in result.stderr
+
+
+def test_routes_of_a_running_gateway_have_no_fields(admin_pages) -> None:
+    route = {
+        "verb": "GET",
+        "path": "/x",
+        "service": "s",
+        "method": "m",
+        "codec": {"request": "plain", "reply": "plain"},
+    }
+    url = admin_pages({"/routes": {"routes": [route], "mapping": {"errors": ["a.thrift:1:1: error: bad"]}}})
+    result = run("routes", "--admin", url)
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["Verb", "Path", "Service", "Method", "Codec"],
+        ["GET", "/x", "s", "m", "plain"],
+    ]
+    assert (result.exit_code, result.stderr) == (1, "a.thrift:1:1: error: bad\n")
+    assert json.loads(run("routes", "--admin", url, "--format", "json").stdout) == [route]
+    assert run("routes").exit_code == 2
+    assert run("routes", "--admin", admin_pages({"/routes": {}})).exit_code == 2

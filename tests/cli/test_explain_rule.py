@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from click.testing import CliRunner
 
 from txgateway.cli import main
@@ -38,3 +40,11 @@ def test_a_mistake_is_pointed_at() -> None:
     code, output = run("$ = 5", "5")
     assert code == 1
     assert output.splitlines() == ["Error: `= 5` is left over", "    $ = 5", "      ^", "    to compare, write =="]
+
+
+def test_the_same_as_json():
+    result = CliRunner().invoke(main, ["explain-rule", "$<100 && $>5; msg:'too odd'", "700", "--format", "json"])
+    assert result.exit_code == 1
+    page = json.loads(result.output)
+    assert (page["passes"], page["message"]) == (False, "too odd")
+    assert page["parts"][0] == {"depth": 0, "text": "$<100 && $>5", "value": "false"}

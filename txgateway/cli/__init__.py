@@ -27,7 +27,11 @@ class Commands(click.Group):
         return found
 
 
-@click.command(cls=Commands)
+@click.command(cls=Commands, context_settings={"help_option_names": ["--help", "-h"]})
 @click.version_option(__version__, prog_name="tgw")
 def main() -> None:
-    """Work with annotated Thrift IDL, the way the gateway reads it."""
+    """Work with annotated Thrift IDL, and with gateways that run.
+
+    Every command ends with 0 if all is well, with 1 if what it was asked about is not, and with 2 if it could not
+    find out. With --format json it prints what docs/cli.md describes.
+    """

@@ -13,9 +13,9 @@ from ._output import format_option, print_json
 @admin_option
 @format_option()
 def command(fingerprint: str, admin: str, form: str) -> None:
-    """Serve the refused change FINGERPRINT, which the log, /routes and `tgw diff` name.
+    """Let a gateway serve a change that it refused.
 
-    The gateway remembers it until it is restarted; mapping.allow in its configuration does so for good.
+    The log, /routes and `tgw diff` name its FINGERPRINT. The gateway remembers it until it is restarted; mapping.allow in its configuration does so for good.
     """
     answer = ask(admin, "/mapping/allow", {"name": fingerprint})
     if form == "json":

@@ -78,9 +78,9 @@ def command(
     timeout: float,
     form: str,
 ) -> None:
-    """Call SERVICE.METHOD with the fields of its request struct as a JSON object; - reads it from standard input.
+    """Call a method of a service, through a gateway or at once.
 
-    Prints the result. What came instead of one is named on standard error: an exception that the IDL declares, or
+    JSON is an object with the fields of the request struct; - reads it from standard input. Prints the result. What came instead of one is named on standard error: an exception that the IDL declares, or
     why there is no answer; the exit code is then 1. It is 2 if there is no gateway or no instance.
     """
     service, dot, name = method.rpartition(".")

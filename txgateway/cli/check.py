@@ -20,9 +20,9 @@ from ._output import Bar, format_option, many, print_json
 @format_option()
 @click.option("--strict", is_flag=True, help="Let warnings fail, too.")
 def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, form: str, strict: bool) -> None:
-    """Check IDL files, and folders with all that lies below them.
+    """Say what is wrong or odd in IDL files and folders.
 
-    Prints every error and warning. Exits with 1 if there was an error.
+    Folders are read with all that lies below them. Prints every error and warning. Exits with 1 if there was an error.
     """
     loaded = _linted(load(paths, include_dirs, legacy))
     warnings = [d for d in loaded.diagnostics if d.severity is Severity.WARNING]

@@ -52,9 +52,9 @@ def command(
     force: bool,
     form: str,
 ) -> None:
-    """Make the IDL below DIR the version that all gateways serve which follow this etcd.
+    """Store IDL in etcd, from where every gateway serves it.
 
-    What was pushed before and is not below DIR any more is served no more.
+    All gateways that follow this etcd serve the IDL below DIR from then on. What was pushed before and is not below DIR any more is served no more.
     """
     loaded = load([folder], include_dirs, legacy)
     for error in loaded.errors:

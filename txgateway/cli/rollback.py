@@ -13,9 +13,9 @@ from ._output import format_option, print_json
 @admin_option
 @format_option()
 def command(digest: str, admin: str, form: str) -> None:
-    """Serve the version HASH again, until the IDL changes; /routes lists the versions.
+    """Let a gateway go back to a mapping that it served.
 
-    The beginning of HASH will do.
+    The version HASH is served until the IDL changes; /routes lists the versions. The beginning of HASH will do.
     """
     served = ask(admin, "/mapping/rollback", {"name": digest})
     if form == "json":

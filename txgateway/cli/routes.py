@@ -33,7 +33,7 @@ Row = dict[str, Any]
 @click.option("--admin", metavar="URL", help="List what the gateway with this admin port serves, instead of IDL.")
 @format_option()
 def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, admin: str | None, form: str) -> None:
-    """List every route of IDL files and folders, and where the fields of a request come from.
+    """List every route, and where its fields come from.
 
     What could not be loaded is named on standard error, and the exit code is then 1. A running gateway tells
     of its routes without their fields.

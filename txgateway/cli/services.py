@@ -23,9 +23,9 @@ COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected"
 @admin_option
 @format_option()
 def command(names: tuple[str, ...], admin: str, form: str) -> None:
-    """Show the instances of all services, or of those named, how well they are, and how etcd is followed.
+    """Show the instances of services, and how well they are.
 
-    Exits with 1 if a service has no instance that is live, or is not served at all.
+    Those of all services, or of those named, and how etcd is followed. Exits with 1 if a service has no instance that is live, or is not served at all.
     """
     page = services_page(admin)
     services: dict[str, list[dict[str, Any]]] = page["services"]

@@ -70,9 +70,9 @@ class Look:
 )
 @format_option()
 def command(names: tuple[str, ...], admin: str, every: float, form: str) -> None:
-    """Watch all services, or those named: q or Control-C ends it.
+    """Watch services and their instances in the terminal.
 
-    Where standard output is no terminal, and with --format json, it is looked at once.
+    All services, or those named; q or Control-C ends it. Where standard output is no terminal, and with --format json, it is looked at once.
     """
     look = Look.at(admin, names)
     if form == "json":

@@ -1,0 +1,64 @@
+"""What all commands share: their options, and the bar that shows that they still work."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import click
+import pytest
+
+from txgateway.cli import _output, main
+from txgateway.cli._output import Bar
+
+COMMANDS = [main.get_command(click.Context(main), name) for name in main.list_commands(click.Context(main))]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
+def test_every_command_can_print_json_and_says_what_its_options_are_for(command):
+    options = {option.name: option for option in command.params if isinstance(option, click.Option)}
+    assert "json" in options["form"].type.choices
+    assert all(option.help for option in options.values())
+    assert all(option.help.endswith(".") for option in options.values())
+    help_text = command.get_help(click.Context(command))
+    assert command.short_help or command.help.partition("\n")[0].endswith(".")
+    assert "_" not in "".join(word for word in help_text.split() if word.startswith("--"))
+
+
+def test_options_mean_the_same_everywhere():
+    seen: dict[str, set[tuple[object, ...]]] = {}
+    for command in COMMANDS:
+        for option in command.params:
+            if isinstance(option, click.Option):
+                seen.setdefault(option.opts[0], set()).add((option.metavar, option.multiple, tuple(option.opts)))
+    same = ("--admin", "--include-dir", "--legacy", "--header", "--idl", "--etcd")
+    assert {name: len(seen[name]) for name in same} == dict.fromkeys(same, 1)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown(monkeypatch, terminal, patience, pieces=()):
+    monkeypatch.setattr(_output.sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with Bar("counting sheep", 2, patience) as bar:
+        for _ in bar.through(pieces):
+            deadline = time.monotonic() + 10
+            while patience == 0 and "sheep" not in terminal.getvalue() and time.monotonic() < deadline:
+                time.sleep(0.01)
+    return terminal.getvalue()
+
+
+def test_a_bar_is_shown_on_a_terminal_once_it_takes_long(monkeypatch):
+    text = shown(monkeypatch, Terminal(), 0.0, "ab")
+    assert "counting sheep" in text
+    # And is gone at the end: its line is cleared.
+    assert text.endswith("\x1b[2K")
+
+
+@pytest.mark.parametrize(("terminal", "patience"), [(io.StringIO(), 0.0), (Terminal(), 60.0)])
+def test_else_nothing_is_shown(monkeypatch, terminal, patience):
+    assert "sheep" not in shown(monkeypatch, terminal, patience)
