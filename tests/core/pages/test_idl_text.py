@@ -108,6 +108,15 @@ def test_what_is_too_long_is_not_compared(world, monkeypatch):
     assert last_change(world.history.versions, "s")[2:] == ["@@ too long to be compared here @@"]
 
 
+def test_long_texts_and_many_complaints_are_cut(world, monkeypatch):
+    monkeypatch.setattr(idl_text, "LONGEST", 10)
+    monkeypatch.setattr(idl_text, "COMPLAINTS", 1)
+    world.load(s=IDL.replace("api.get", 'api.qeury="x", api.bdoy="y", api.get'))
+    (own, included) = texts(Served(world.loaded), "s")
+    assert (own["text"], own["cut"], len(own["complaints"])) == (IDL[:10], True, 1)
+    assert (included["text"], included["cut"]) == (COMMON[:10], True)
+
+
 def test_a_difference_is_cut(world, monkeypatch):
     monkeypatch.setattr(idl_text, "MOST_SHOWN", 4)
     world.load(s=IDL.replace('"/a"', '"/b"'))

@@ -120,6 +120,13 @@ async def test_instances_are_told_with_state_and_share(running):
     assert running.overview()["services"][0]["recent"] == 0
 
 
+def test_tags_are_as_short_as_a_table_needs_them():
+    tags = {f"{number:03}{'k' * 200}": "v" * 200 for number in range(50)}
+    shown = gathering._short(tags)
+    assert len(shown) == gathering.TAGS
+    assert {(len(name), len(value)) for name, value in shown.items()} == {(gathering.LONGEST_TAG,) * 2}
+
+
 @pytest_twisted.ensureDeferred
 async def test_an_instance_that_is_ejected_is_a_change(running):
     for _ in range(5):

@@ -91,7 +91,7 @@ def complaint(**more: Any) -> Page:
 
 
 def idl(text: str = "struct A {\n  1: Strnig s\n}\n", *complaints: Page, **more: Any) -> Page:
-    file = {"path": "book.thrift", "text": text, "state": "served", "complaints": list(complaints)}
+    file = {"path": "book.thrift", "text": text, "cut": False, "state": "served", "complaints": list(complaints)}
     return {"texts": [file], "versions": [], "difference": [], **more}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import unified_diff
+from itertools import islice
 from typing import Any
 
 from ..errors import Diagnostic
@@ -12,8 +13,10 @@ from .served import Served, complaint
 
 # Texts of more lines together are not compared: that takes the square of it at worst.
 MOST_COMPARED = 10_000
-# As many lines of a difference are shown, and of a text.
+# As many lines of a difference are shown, of a text as many characters, and of a file's complaints so many.
 MOST_SHOWN = 2_000
+LONGEST = 400_000
+COMPLAINTS = 200
 # Lines around a change.
 AROUND = 3
 
@@ -24,7 +27,8 @@ Texts = Mapping[str, str]
 def texts(served: Served, name: str) -> list[dict[str, Any]]:
     """Each file of a service, as it is served and, where that is another text, as it stands now and is wrong.
 
-    ``path``, ``text``, ``state`` (``served`` or ``refused``) and ``complaints`` (see ``served.complaint``).
+    ``path``, ``text``, ``cut`` if that is not all of it, ``state`` (``served`` or ``refused``) and ``complaints``
+    (see ``served.complaint``).
     """
     compiled = served.compiled.get(name)
     if compiled is None:
@@ -80,4 +84,5 @@ def _difference(old: Texts, new: Texts) -> list[str]:
 
 
 def _file(path: str, text: str, state: str, said: Iterable[Diagnostic]) -> dict[str, Any]:
-    return {"path": path, "text": text, "state": state, "complaints": [complaint(each) for each in said]}
+    complaints = [complaint(each) for each in islice(said, COMPLAINTS)]
+    return {"path": path, "text": text[:LONGEST], "cut": len(text) > LONGEST, "state": state, "complaints": complaints}

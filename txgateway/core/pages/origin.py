@@ -25,7 +25,12 @@ def refusal(origin: str | None, host: str, names: Collection[str]) -> str:
     scheme, _, place = origin.partition("://")
     if scheme not in ("http", "https") or not host or place.lower() != host.lower():
         return "a page of another site asked for this"
-    name = _name(place)
+    return unknown_host(host, names)
+
+
+def unknown_host(host: str, names: Collection[str]) -> str:
+    """Why nothing is done under the name by which we were asked; empty if it is one of ours."""
+    name = _name(host)
     if _is_address(name) or name == _LOCAL or name.endswith(f".{_LOCAL}") or name in names:
         return ""
     return f"no orders under the name {name[:80]!r}: http.admin_names lists those that are the admin port's"

@@ -116,7 +116,7 @@ def _file(file: Page) -> dict[str, Any]:
         "complaints": file["complaints"],
         "said": said,
         "lines": _lines(file["text"]),
-        "cut": file["text"].count("\n") > MOST_LINES,
+        "cut": file["cut"] or file["text"].count("\n") > MOST_LINES,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -35,6 +36,8 @@ ROUTES_IN_OVERVIEW = 12
 ROUTES = 1_000
 COMPLAINTS = 50
 CHANGES_OF_A_SERVICE = 20
+TAGS = 20
+LONGEST_TAG = 100
 # Instances are all looked at once a second if they are not more than these, else less often: a look at one takes 5 us.
 QUICKLY_SEEN = 200
 SELDOM = 10
@@ -216,6 +219,7 @@ class Gatherer:
         return [
             {
                 **line,
+                "tags": _short(line["tags"]),
                 "recent": recent[line["address"]],
                 "lease_age": ages.get(line["address"]),
                 "idl": idl.get(line["address"], ""),
@@ -275,3 +279,9 @@ class Gatherer:
         self._states = states
         if self._shares.due(self._second):
             self._shares.look(self._second, calls)
+
+
+def _short(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags that a table has room for: a registry takes some of a megabyte."""
+    shown = islice(sorted(tags.items()), TAGS)
+    return {name[:LONGEST_TAG]: value[:LONGEST_TAG] for name, value in shown}

@@ -21,7 +21,7 @@ from ...core.errors import BadRequest, GatewayError
 from ...core.explain.asking import NotAsked
 from ...core.message import Response
 from ...core.pages.changes import KINDS
-from ...core.pages.origin import refusal
+from ...core.pages.origin import refusal, unknown_host
 from ...core.rendering import render_failure
 from ..explaining import Explain, NotExplained
 from ..http import Handler
@@ -194,6 +194,10 @@ class Ui:
 
     def _events(self, request: Request) -> Deferred[bytes] | bytes:
         _set_headers(request)
+        if request.getHeader("sec-fetch-site") not in (None, "same-origin"):
+            # It could not read them, but it would take a place from those who can.
+            request.setResponseCode(403)
+            return b"Only our own pages may listen."
         name, argument = _argument(request, "page"), _argument(request, "argument")
         if name not in LIVE or (name == "overview" and not _is_object(argument)):
             request.setResponseCode(404)
@@ -275,7 +279,9 @@ class Ui:
     def _tried(self, web_request: Request) -> Deferred[Response]:
         if self._public is None:
             raise BadRequest("Requests cannot be tried here")
-        why = refused_origin(web_request, self.names)
+        # A page under a name that was pointed at us asks without an Origin: to its browser we are its own site.
+        host = web_request.getHeader("host") or ""
+        why = refused_origin(web_request, self.names) or unknown_host(host, self.names)
         if why:
             raise BadRequest(why)
         return self._public(tried(read_request(web_request), PUBLIC))
@@ -383,6 +389,7 @@ def _form(request: Any) -> dict[str, str]:
 
 
 def _set_headers(request: Any) -> None:
+    request.responseHeaders.removeHeader(b"server")
     for name, value in HEADERS.items():
         request.setHeader(name, value)
 
