@@ -15,7 +15,8 @@ from ._output import format_option, print_json
 def command(fingerprint: str, admin: str, form: str) -> None:
     """Let a gateway serve a change that it refused.
 
-    The log, /routes and `tgw diff` name its FINGERPRINT. The gateway remembers it until it is restarted; mapping.allow in its configuration does so for good.
+    The log, /routes and `tgw diff` name its FINGERPRINT. The gateway remembers it until it is restarted;
+    mapping.allow in its configuration does so for good.
     """
     answer = ask(admin, "/mapping/allow", {"name": fingerprint})
     if form == "json":

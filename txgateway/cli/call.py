@@ -80,8 +80,9 @@ def command(
 ) -> None:
     """Call a method of a service, through a gateway or at once.
 
-    JSON is an object with the fields of the request struct; - reads it from standard input. Prints the result. What came instead of one is named on standard error: an exception that the IDL declares, or
-    why there is no answer; the exit code is then 1. It is 2 if there is no gateway or no instance.
+    JSON is an object with the fields of the request struct; - reads it from standard input. Prints the result. What
+    came instead of one is named on standard error: an exception that the IDL declares, or why there is no answer;
+    the exit code is then 1. It is 2 if there is no gateway or no instance.
     """
     service, dot, name = method.rpartition(".")
     if not dot:

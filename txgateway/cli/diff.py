@@ -30,7 +30,8 @@ Report = list[tuple[str, str, tuple[Change, ...]]]
 def command(old: str, new: str, include_dirs: Sequence[str], legacy: bool, form: str) -> None:
     """Say whom the step from one IDL to another breaks.
 
-    OLD and NEW are two files, or two folders with all that lies below them. Exits with 1 if a change breaks services or HTTP clients, and with 2 if one of the two cannot be loaded.
+    OLD and NEW are two files, or two folders with all that lies below them. Exits with 1 if a change breaks
+    services or HTTP clients, and with 2 if one of the two cannot be loaded.
     """
     before, after = (_load(path, include_dirs, legacy) for path in (old, new))
     report = _report(before, after)

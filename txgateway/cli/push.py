@@ -54,7 +54,8 @@ def command(
 ) -> None:
     """Store IDL in etcd, from where every gateway serves it.
 
-    All gateways that follow this etcd serve the IDL below DIR from then on. What was pushed before and is not below DIR any more is served no more.
+    All gateways that follow this etcd serve the IDL below DIR from then on. What was pushed before and is not below
+    DIR any more is served no more.
     """
     loaded = load([folder], include_dirs, legacy)
     for error in loaded.errors:

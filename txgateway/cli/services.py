@@ -25,7 +25,8 @@ COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected"
 def command(names: tuple[str, ...], admin: str, form: str) -> None:
     """Show the instances of services, and how well they are.
 
-    Those of all services, or of those named, and how etcd is followed. Exits with 1 if a service has no instance that is live, or is not served at all.
+    Those of all services, or of those named, and how etcd is followed. Exits with 1 if a service has no instance
+    that is live, or is not served at all.
     """
     page = services_page(admin)
     services: dict[str, list[dict[str, Any]]] = page["services"]

@@ -72,7 +72,8 @@ class Look:
 def command(names: tuple[str, ...], admin: str, every: float, form: str) -> None:
     """Watch services and their instances in the terminal.
 
-    All services, or those named; q or Control-C ends it. Where standard output is no terminal, and with --format json, it is looked at once.
+    All services, or those named; q or Control-C ends it. Where standard output is no terminal, and with --format
+    json, it is looked at once.
     """
     look = Look.at(admin, names)
     if form == "json":
