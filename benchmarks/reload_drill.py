@@ -1,0 +1,180 @@
+"""A gateway at full speed while its IDL changes and breaks: what fails, what is mixed, and what it costs in latency.
+
+    python -m benchmarks.reload_drill [--rounds 5] [--ones 40] [--alls 10] [--services 20] [--options "--http klein"]
+
+Each round first measures with nothing going on, then while one file changes ``ones`` times and all of them
+``alls`` times, each as soon as the one before is served; every tenth change leaves a file broken. wrk asks
+over 32 connections as fast as it gets answers, and looks at each: was it served by one version of the
+IDL, wholly? Ends with status 1 if anything failed or was mixed, or p99 rose to twice what it was.
+
+Needs wrk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from attrs import frozen
+
+from tests.end_to_end.twistd import GatewayProcess
+from tests.end_to_end.versions import QUERY, TOLD_APART, Echo, idl
+
+CONNECTIONS = 32
+# A new route has to be served within this, in seconds from the write.
+VISIBLE_WITHIN = 1.0
+# p99 during reloads may be so many times that before.
+SLOWER = 2.0
+METHODS = 5
+
+SCRIPT = """
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init() mixed = 0 end
+function response(status, headers, body)
+    local version, bound = body:match('^{"text_v(%%d+)":"(%%d+)"}$')
+    if status ~= 200 or not version or version %% %d ~= tonumber(bound) then mixed = mixed + 1 end
+end
+function done(summary, latency, requests)
+    local errors, bad = summary.errors, 0
+    for _, thread in ipairs(threads) do bad = bad + thread:get("mixed") end
+    local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+    local form = '{"requests": %%d, "seconds": %%f, "failed": %%d, "mixed": %%d, "p50": %%f, "p99": %%f, "max": %%f}'
+    print(string.format(form,
+        summary.requests, summary.duration / 1e6, failed, bad,
+        latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
+end
+"""
+
+
+@frozen
+class Figures:
+    """What wrk saw; times in milliseconds. ``mixed`` counts every answer that is not wholly one version's."""
+
+    requests: int
+    seconds: float
+    failed: int
+    mixed: int
+    p50: float
+    p99: float
+    max: float
+
+    def __str__(self) -> str:
+        rate = self.requests / self.seconds
+        return f"{rate:6.0f}/s, p50 {self.p50:5.2f} ms, p99 {self.p99:6.2f} ms, most {self.max:6.1f} ms"
+
+
+class Drill:
+    """A gateway before services whose versions are written here.
+
+    :ivar taken: from each write to the first answer by a new route, in seconds.
+    """
+
+    def __init__(self, gateway: GatewayProcess, folder: Path, script: Path, services: int) -> None:
+        self.taken: list[float] = []
+        self._gateway = gateway
+        self._folder = folder
+        self._script = script
+        self._services = services
+        self._version = 0
+
+    def quiet(self, seconds: float) -> Figures:
+        with self._wrk(seconds) as running:
+            return figures(running)
+
+    def reloading(self, changes: Iterator[range]) -> Figures:
+        """:param changes: which services change together."""
+        with self._wrk(3600) as running:
+            for services in changes:
+                self._change(services)
+            # wrk reports when it is interrupted.
+            running.send_signal(2)
+            return figures(running)
+
+    def _wrk(self, seconds: float) -> subprocess.Popen[str]:
+        target = f"http://127.0.0.1:{self._gateway.port}/s0/m0?{QUERY}"
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}", "-s", str(self._script)]
+        return subprocess.Popen(["wrk", *options, target], stdout=subprocess.PIPE, text=True)
+
+    def _change(self, services: range) -> None:
+        self._version += 1
+        if self._version % 10 == 5:
+            # For the next version of this one to mend.
+            (self._folder / "s1.thrift").write_text("struct R { 1:")
+        began = time.monotonic()
+        for service in services:
+            (self._folder / f"s{service}.thrift").write_text(idl(service, self._version, METHODS))
+        for service in {services[0], services[-1]}:
+            while self._gateway.get(f"/s{service}/v{self._version}?{QUERY}").status != 200:
+                time.sleep(0.005)
+        self.taken.append(time.monotonic() - began)
+
+
+def figures(wrk: subprocess.Popen[str]) -> Figures:
+    output, _ = wrk.communicate()
+    found = re.search(r"^\{.*\}$", output, re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"wrk said nothing of use: {output}")
+    return Figures(**json.loads(found[0]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--ones", type=int, default=40, help="changes of one file, each round")
+    parser.add_argument("--alls", type=int, default=10, help="changes of all files, each round")
+    parser.add_argument("--services", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=8.0, help="how long it is measured with nothing going on")
+    parser.add_argument("--options", default="", help="for the gateway")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        print("there is no wrk on PATH")
+        return 75
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        idls = folder / "idl"
+        idls.mkdir()
+        for service in range(options.services):
+            (idls / f"s{service}.thrift").write_text(idl(service, 0, METHODS))
+        (folder / "tgw.toml").write_text('log.access = "off"\nmapping.on_breaking = "serve"\n')
+        (folder / "look.lua").write_text(SCRIPT % TOLD_APART)
+        echo = stack.enter_context(Echo(folder, METHODS))
+        statics = [word for service in range(options.services) for word in ("--static", f"s{service}={echo.address}")]
+        gateway = stack.enter_context(
+            GatewayProcess("--config", str(folder / "tgw.toml"), *statics, *shlex.split(options.options), idl=idls)
+        )
+        return run(Drill(gateway, idls, folder / "look.lua", options.services), gateway, options)
+
+
+def run(drill: Drill, gateway: GatewayProcess, options: argparse.Namespace) -> int:
+    one, all_ = range(1), range(options.services)
+    ratios, wrong = [], 0
+    drill.quiet(3)
+    for _ in range(options.rounds):
+        quiet = drill.quiet(options.seconds)
+        reloading = drill.reloading(iter([one] * options.ones + [all_] * options.alls))
+        ratios.append(reloading.p99 / quiet.p99)
+        wrong += sum(each.failed + each.mixed for each in (quiet, reloading))
+        print(f"quiet      {quiet}\nreloading  {reloading}, p99 {ratios[-1]:.2f} times", flush=True)
+        print(f"           {reloading.requests} requests: {reloading.failed} failed, {reloading.mixed} mixed")
+    mapping = gateway.admin("/routes")["mapping"]
+    late = sum(taken > VISIBLE_WITHIN for taken in drill.taken)
+    print(f"{mapping['generation']} mappings served, loads: {mapping['reloads']}")
+    print(f"served after {statistics.median(drill.taken):.2f} s, at most {max(drill.taken):.2f} s; {late} too late")
+    print(f"p99 {statistics.median(ratios):.2f} times; {wrong} answers wrong; {len(gateway.tracebacks)} tracebacks")
+    return int(wrong > 0 or late > 0 or statistics.median(ratios) >= SLOWER or bool(gateway.tracebacks))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
