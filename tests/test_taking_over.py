@@ -139,6 +139,15 @@ async def test_policies_of_methods(town, serve):
 
 
 @pytest_twisted.ensureDeferred
+async def test_what_answers_may_be_asked_for(town, serve):
+    gateway = town(await serve())
+    some = {"params": {"fields": "Title"}}
+    assert b"ID" in (await gateway.ask(**some))[1]
+    await gateway.recompiled(mapping={"select_fields": True})
+    assert b"ID" not in (await gateway.ask(**some))[1]
+
+
+@pytest_twisted.ensureDeferred
 async def test_the_way_to_speak_to_services(town, serve):
     server = await serve(framing="buffered")
     gateway = town(server)

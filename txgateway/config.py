@@ -156,7 +156,7 @@ class MappingSettings:
     max_output: int = live(
         64 << 20, size(1 << 20, 1 << 30), "what is made of a request or of a reply may have so many bytes at most"
     )
-    select_fields: bool = setting(
+    select_fields: bool = live(
         False, flag, "requests may ask for some fields of an answer: `?fields=title,authors(name)`"
     )
 
