@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import asdict, evolve
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
@@ -93,6 +93,11 @@ class _Supervisor(MultiService):
         for each in sockets:
             _say("public", each.address)
         super().startService()
+
+    def stopService(self) -> Deferred[Any]:
+        """The admin port answers until the last worker has ended."""
+        ended = maybeDeferred(self.workers.disownServiceParent)
+        return ended.addCallback(lambda _: MultiService.stopService(self))
 
     def _reread(self) -> None:
         try:

@@ -1,9 +1,11 @@
-"""SIGHUP to a gateway with a file of settings, as an operator sends it."""
+"""SIGHUP to a gateway with a file of settings, and SIGTERM, as an operator sends them."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -80,3 +82,27 @@ def test_workers_are_replaced_by_good_settings_and_stay_before_bad_ones(book, fi
         assert before != children(gateway)
         assert gateway.get(TARGET).status == 200
         assert not gateway.tracebacks
+
+
+def test_while_workers_drain_the_admin_port_says_so_and_the_public_one_refuses(file):
+    file.write_text("[upstream]\ndeadline = 2.0\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        service = f"book=127.0.0.1:{silent.getsockname()[1]}"
+        with GatewayProcess("--config", str(file), "--workers", "1", "--static", service) as gateway:
+            wait_until(lambda: gateway.admin("/readyz")["ready"])
+            with ThreadPoolExecutor(1) as beside:
+                running = beside.submit(gateway.get, TARGET)
+                wait_until(lambda: gateway.admin("/healthz")["in_flight"] == 1)
+                gateway.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: not gateway.admin("/readyz")["ready"])
+                wait_until(lambda: is_refused(gateway.port))
+                assert running.result(30).status == 504
+            assert gateway.process.wait(30) == 0
+
+
+def is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False

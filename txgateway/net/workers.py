@@ -192,9 +192,10 @@ class Workers(Service):
         for timer in self._timers:
             if timer.active():
                 timer.cancel()
-        yield DeferredList([worker.stop(self._command.stop_within) for worker in self.workers])
+        # At once: who connects where nobody accepts any more would wait for nothing.
         for each in self._sockets:
             each.close()
+        yield DeferredList([worker.stop(self._command.stop_within) for worker in self.workers])
 
     def replace(self, command: WorkerCommand) -> Deferred[bool]:
         """One worker after the other: a new one listens before an old one leaves.
