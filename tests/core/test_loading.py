@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from txgateway.core.loading import (
-    OBJECTS_OF_METHOD,
-    OBJECTS_OF_ROUTE,
     Judgement,
     LoadedMapping,
     Loader,
@@ -75,16 +73,15 @@ def test_what_did_not_change_is_not_joined_again_either():
 
 
 def test_whoever_keeps_the_parts_of_mappings_is_told_of_the_new_ones():
-    kept: list[tuple[object, int, bool]] = []
+    kept: list[tuple[object, bool]] = []
 
-    def keep(part: object, objects: int, *, circles: bool) -> None:
-        kept.append((part, objects, circles))
+    def keep(part: object, *, circles: bool) -> None:
+        kept.append((part, circles))
 
     world = World(a=idl("a"), b=idl("b"))
     world.loader = Loader(keep=keep)
     loaded = world.serve()
-    expected = [(loaded.services[name], OBJECTS_OF_METHOD, True) for name in ("a", "b")]
-    assert kept == [*expected, (loaded.mapping, 2 * OBJECTS_OF_ROUTE, False)]
+    assert kept == [(loaded.services["a"], True), (loaded.services["b"], True), (loaded.mapping, False)]
     kept.clear()
     world.serve()
     assert not kept

@@ -20,9 +20,6 @@ from .mapping import MappedService, MappingSettings, compile_service, join
 from .mapping import Mapping as ServedMapping
 from .rule_position import Lines
 
-# Of so many Python objects a method of a mapping is made, and a route, about.
-OBJECTS_OF_METHOD, OBJECTS_OF_ROUTE = 400, 8
-
 # An annotation of a service: its name in the registry, where the file's stem is not it.
 NAME = "tgw.name"
 
@@ -114,14 +111,14 @@ class Judge(Protocol):
 class Keep(Protocol):
     """Told of a part of a mapping that is new, and is to stay as long as anybody holds it.
 
-    :param objects: of how many it is made.
-    :param circles: whether some of them hold each other, so that only the garbage collector can free them.
+    :param circles: whether objects that it is made of hold each other, so that only the garbage collector can
+        free them.
     """
 
-    def __call__(self, part: object, objects: int, *, circles: bool) -> None: ...
+    def __call__(self, part: object, *, circles: bool) -> None: ...
 
 
-def keep_nothing(part: object, objects: int, *, circles: bool) -> None:
+def keep_nothing(part: object, *, circles: bool) -> None:
     """Whoever loads once needs not care."""
 
 
@@ -221,7 +218,7 @@ class Loader:
         self._included = {path for each in loading.offered for path in each.sources if path != each.path}
         loaded = loading.outcome()
         if loaded.mapping is not self._served.mapping:
-            self._keep(loaded.mapping, len(loaded.mapping.routes) * OBJECTS_OF_ROUTE, circles=False)
+            self._keep(loaded.mapping, circles=False)
         return loaded
 
     def served(self, loaded: LoadedMapping) -> None:
@@ -254,7 +251,7 @@ class Loader:
         settings, surroundings = self.settings, evolve(self._surroundings, lines=lines_of(loaded.sources))
         service = compile_service(registry_name(schema), schema, settings, surroundings, self._breathe)
         wire, packed = tuple(wire_fingerprint(schema, each) for each in schema.services), pickle.dumps(service.schema)
-        self._keep(service, len(service.policies) * OBJECTS_OF_METHOD, circles=True)
+        self._keep(service, circles=True)
         return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, packed, settings)
 
 

@@ -3,60 +3,57 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from benchmarks.reloading import METHODS, idl
-from txgateway.core.loading import OBJECTS_OF_METHOD, Loader, Root
+from txgateway.core.loading import Loader, Root
 from txgateway.net.mapping.heap import Heap
 
 
-class Ring:
-    """Goes only when the collector has seen it."""
-
-    def __init__(self) -> None:
-        self.ring = self
+def ring() -> Any:
+    """Something that only the collector can free: one of a class that was made while the program runs, as an IDL's."""
+    made = type("Made", (), {})()
+    made.ring = made
+    return made
 
 
 class Part:
     """Holds circles, and is in none."""
 
     def __init__(self) -> None:
-        self.ring = Ring()
-        self.own: Any = type("Own", (), {"ring": Ring()})
+        self.ring = ring()
+        self.own: Any = type("Own", (), {"ring": ring()})
 
 
 @pytest.fixture
-def heap() -> Iterator[Heap]:
+def heap() -> Heap:
     heap = Heap()
     heap.settle()
-    yield heap
     gc.unfreeze()
+    return heap
 
 
 def is_seen(thing: object) -> bool:
     return any(each is thing for each in gc.get_objects())
 
 
-def keep(heap: Heap, part: object) -> None:
-    """Hides it at once."""
-    heap.keep(part, 10_000_000, circles=True)
-
-
 def test_a_part_is_hidden_with_all_that_it_holds_and_nothing_else_is(heap):
-    other, part = Ring(), Part()
-    keep(heap, part)
+    other, part = ring(), Part()
+    heap.keep(part, circles=True)
     assert not any(is_seen(each) for each in (part.ring, part.own, part.own.ring))
     assert is_seen(other)
+    assert is_seen(Part)
 
 
 def test_what_a_part_was_made_of_goes_once_nobody_holds_it(heap):
     part, stays = Part(), Part()
-    keep(heap, part)
-    keep(heap, stays)
+    heap.keep(part, circles=True)
+    heap.keep(stays, circles=True)
     gone = [weakref.ref(each) for each in (part.ring, part.own, part.own.ring)]
     del part
     assert heap.has_garbage
@@ -71,7 +68,7 @@ def test_what_a_part_was_made_of_goes_once_nobody_holds_it(heap):
 
 def test_what_is_still_in_use_stays_until_it_is_not(heap):
     part = Part()
-    keep(heap, part)
+    heap.keep(part, circles=True)
     in_use, ring = part.own, weakref.ref(part.own.ring)
     del part
     heap.collect()
@@ -82,47 +79,106 @@ def test_what_is_still_in_use_stays_until_it_is_not(heap):
     assert ring() is None
 
 
-def test_what_has_no_circles_goes_at_once(heap):
-    part = Part()
-    part.ring, part.own = {1}, None
-    heap.keep(part, 10_000_000, circles=False)
-    gone = weakref.ref(part.ring)
-    del part
-    assert gone() is None
-    assert not heap.has_garbage
-
-
-def test_nothing_is_hidden_before_it_is_worth_it(heap):
-    first, second = Part(), Part()
-    heap.keep(first, heap.ENOUGH - 1, circles=True)
-    assert is_seen(first.ring)
-    keep(heap, second)
-    assert not is_seen(first.ring)
-    assert not is_seen(second.ring)
-
-
-def test_a_part_that_is_gone_before_it_is_hidden_is_no_matter(heap):
-    part = Part()
-    heap.keep(part, 1, circles=True)
-    del part
-    keep(heap, Part())
+def test_what_two_parts_hold_outlives_the_first_of_them(heap):
+    one, two = Part(), Part()
+    one.ring.both = two.ring.both = ring()
+    both = weakref.ref(one.ring.both)
+    heap.keep(one, circles=True)
+    heap.keep(two, circles=True)
+    del one
     heap.collect()
-    assert not heap.has_garbage
+    gc.collect()
+    assert two.ring.both is both()
+    del two
+    heap.collect()
+    gc.collect()
+    assert both() is None
 
 
-def test_settling_hides_everything(heap):
-    ring = Ring()
-    heap.settle()
-    assert not is_seen(ring)
+def test_what_changes_while_it_is_hidden_is_given_back_like_the_rest(heap):
+    part = Part()
+    part.own.table = {}
+    heap.keep(part, circles=True)
+    # Python itself puts a dictionary into the collector's sight that is given such a value.
+    part.own.table["ring"] = part.own.later = ring()
+    gone = [weakref.ref(each) for each in (part.own, part.own.later)]
+    del part
+    heap.collect()
+    gc.collect()
+    assert all(each() is None for each in gone)
+
+
+def test_a_weak_reference_of_a_part_calls_back_when_something_else_goes(heap):
+    """The collector takes such references from list to list, so none may be hidden."""
+    part, other, called = Part(), ring(), []
+    part.ring.watched = weakref.ref(other, called.append)
+    heap.keep(part, circles=True)
+    del other
+    gc.collect()
+    assert called == [part.ring.watched]
+
+
+def test_what_holds_others_is_given_back_before_them(heap):
+    part, holder = Part(), Part()
+    own = weakref.ref(part.own)
+    holder.own, holder.ring = [[part.own, part.ring]], None
+    heap.keep(part, circles=True)
+    heap.keep(holder, circles=False)
+    assert not is_seen(holder.own)
+    del part
+    del holder
+    while heap.has_garbage:
+        heap.collect()
+    assert own() is None
+
+
+def test_what_is_too_large_to_be_a_part_is_left_alone(heap):
+    heap.MOST = 3
+    part = Part()
+    heap.keep(part, circles=True)
+    assert is_seen(part.ring)
+    del part
+    heap.collect()
+
+
+def test_settling_hides_everything():
+    part = Part()
+    Heap().settle()
+    assert not is_seen(part)
+    gc.unfreeze()
+
+
+def test_a_process_ends_well_with_parts_hidden():
+    """Python frees what is left in an order of its own, which must not hit what is in no list of the collector's."""
+    program = """
+import gc, sys, tests.net.mapping.test_heap as here
+heap = here.Heap()
+heap.settle()
+parts = [here.Part() for _ in range(100)]
+for part in parts:
+    part.function = lambda: part
+    heap.keep(part, circles=True)
+del parts[50:], part
+heap.collect()
+print("well")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "well\n", "")
 
 
 class World:
     """A loader whose services all change at a time, and whoever serves its mapping."""
 
     def __init__(self, heap: Heap, services: int) -> None:
-        self.loader = Loader(keep=heap.keep)
+        self.sizes: list[int] = []
+        self.loader = Loader(keep=self._keep)
         self.heap = heap
         self.services = services
+
+    def _keep(self, part: object, *, circles: bool) -> None:
+        before = len(gc.get_objects())
+        self.heap.keep(part, circles=circles)
+        self.sizes.append(before - len(gc.get_objects()))
 
     def serve(self, version: int) -> None:
         texts = {f"s{number}.thrift": idl(number, version) for number in range(self.services)}
@@ -134,29 +190,34 @@ class World:
             self.heap.collect()
 
 
-def test_mappings_come_and_go_and_leave_nothing_in_sight_or_out_of_it(heap):
+def test_mappings_come_and_go_and_leave_nothing_behind(heap):
     world = World(heap, 4)
+    # What is made once, such as a parser, is there then.
     world.serve(0)
     heap.settle()
-    heap.ENOUGH = OBJECTS_OF_METHOD
-    every, seen = [], []
+    seen = []
     for version in range(1, 5):
         old = [weakref.ref(plan) for service in world.loaded.services.values() for plan, _ in service.calls.values()]
         world.serve(version)
         world.tidy()
         assert all(plan() is None for plan in old)
+        gc.collect()
         seen.append(len(gc.get_objects()))
-        every.append(seen[-1] + gc.get_freeze_count())
-    assert max(every) - min(every) < OBJECTS_OF_METHOD
-    assert max(seen) < world.services * METHODS * OBJECTS_OF_METHOD / 4
+    gc.unfreeze()
+    # Far less than a service.
+    assert max(seen) - min(seen) < 100
 
 
-def test_a_part_is_made_of_no_more_than_is_thought(heap):
-    """Or it holds something that is none of its own, and hides that as well."""
+def test_a_part_of_a_mapping_holds_nothing_that_is_none_of_its_own(heap):
     world = World(heap, 3)
     world.serve(0)
+    world.sizes.clear()
     heap.settle()
+    gc.disable()
     world.serve(1)
-    services = list(map(len, heap._dropped))
+    gc.enable()
+    gc.unfreeze()
+    *services, mapping = world.sizes
     assert len(services) == 3
-    assert all(METHODS * OBJECTS_OF_METHOD / 3 < size < METHODS * OBJECTS_OF_METHOD * 3 for size in services)
+    assert all(METHODS * 200 < size < METHODS * 1000 for size in services)
+    assert METHODS < mapping < METHODS * 100

@@ -49,7 +49,8 @@ class Background:
         def beside() -> T:
             self._works, self._since = True, time.thread_time()
             try:
-                return work()
+                with considerate():
+                    return work()
             finally:
                 self._works = False
 

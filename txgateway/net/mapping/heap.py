@@ -4,116 +4,148 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import operator
+import sys
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import chain, filterfalse
+from operator import attrgetter, itemgetter
+from types import BuiltinMethodType, CellType, FunctionType, MappingProxyType, MethodType
 from typing import Any
 
-# Two functions of Python's C interface, of which ``gc`` has no equal: out of the collector's
-# lists, and into the list of the youngest. What they do is as safe as any collection.
-_untrack, _track = ctypes.pythonapi.PyObject_GC_UnTrack, ctypes.pythonapi.PyObject_GC_Track
-for _function in (_untrack, _track):
-    _function.argtypes, _function.restype = [ctypes.py_object], None
+from twisted.logger import Logger
 
-# Objects that a method and a route take, about; they need not be exact.
-METHOD, ROUTE = 400, 8
+log = Logger()
+
+
+def _c_function(name: str) -> Callable[[Any], None]:
+    """A function of Python's C interface that takes an object; ``gc`` and ``sys`` have none of those below."""
+    function = getattr(ctypes.pythonapi, name)
+    function.argtypes, function.restype = [ctypes.py_object], None
+    found: Callable[[Any], None] = function
+    return found
+
+
+# Out of the collector's lists, and into that of the youngest.
+_untrack, _track = _c_function("PyObject_GC_UnTrack"), _c_function("PyObject_GC_Track")
+_hold, _let_go = _c_function("Py_IncRef"), _c_function("Py_DecRef")
+
+# What a mapping is made of, besides what `core` has classes for: the part ends where anything else begins.
+_CORE = "txgateway.core."
+_PLAIN = frozenset(
+    {
+        *(tuple, list, dict, set, frozenset, MappingProxyType, staticmethod, itemgetter, attrgetter, partial),
+        *(FunctionType, MethodType, BuiltinMethodType, CellType, weakref.ref),
+    }
+)
 
 
 class Heap:
     """Hides the parts of mappings from the garbage collector as long as they are held.
 
     The collector looks through everything that lives long now and then, for 0.3 µs an object in which all
-    else waits: a method has 400, so 2,000 methods make half a second. Nor can it be done without: each class is
+    else waits: a method has 500, so 2,000 methods make half a second. Nor can it be done without: each class is
     a circle, so a replaced version goes only when the collector has seen it.
 
-    ``gc.freeze`` hides all that there is at a moment, for good. So it is called while little is seen but a new
-    part, whatever is not of that part is shown again at once, and what the part was made of is shown again
-    when nobody holds it any more: part by part, so that no collection has much to look through.
+    So a part is walked through once and taken out of the collector's lists, and put back when nobody holds it
+    any more: part by part, so that no collection has much to look through. Meanwhile everything that is hidden is
+    held here, for what is freed has to be in those lists. Whatever a hidden object refers to from without stays
+    as it is, and to the collector it is in use.
 
     :param breathe: called between two pieces of work.
     """
 
-    # Parts are hidden once so many objects wait for it. The collector looks through them in 2 ms.
-    ENOUGH = 5000
-    # As many are moved at a time, in 0.4 ms.
+    # As many are put back at a time, in 0.2 ms.
     AT_ONCE = 1000
+    # A part of more objects holds what is none of its own, and is left alone.
+    MOST = 2_000_000
 
     def __init__(self, breathe: Callable[[], None] = lambda: None) -> None:
         self._breathe = breathe
-        # Parts that are in sight, and whether they have circles.
-        self._waiting: list[tuple[weakref.ref[Any], bool]] = []
-        self._size = 0
-        # How much was in sight besides the last time, which is looked through at every hiding.
-        self._others = 0
-        self._dropped: deque[list[Any]] = deque()
+        # What parts were made of that nobody holds any more; those without circles hold others, so they come first.
+        self._straight: deque[list[Any]] = deque()
+        self._circular: deque[list[Any]] = deque()
 
     def settle(self) -> None:
-        """Whatever was imported and made so far stays: for the time before requests come, and parts change."""
-        if self._waiting:
-            self._hide()
+        """Whatever was imported and made so far stays: for the time before requests come."""
         gc.collect()
         gc.freeze()
-        self._others = 0
 
-    def keep(self, part: object, objects: int, *, circles: bool) -> None:
-        """Hide this, once there is enough to be hidden, until nobody holds it any more; see ``core.loading.Keep``.
+    def keep(self, part: object, *, circles: bool) -> None:
+        """Hide this until nobody holds it any more; see ``core.loading.Keep``.
 
         :param part: nothing that it holds may hold it.
         """
-        self._waiting.append((weakref.ref(part), circles))
-        self._size += objects
-        if self._size >= max(self.ENOUGH, self._others):
-            self._hide()
+        hidden = self._made_of(part)
+        dropped = self._circular if circles else self._straight
+        # The list itself as well, or the collector would look at all that it holds. It is held once more, so
+        # that nothing of it is freed when the process ends, in whatever order.
+        _hold(hidden)
+        deque(map(_untrack, chain(hidden, [hidden])), maxlen=0)
+        weakref.finalize(part, dropped.append, hidden).atexit = False
 
     @property
     def has_garbage(self) -> bool:
-        return bool(self._dropped)
+        return bool(self._straight or self._circular)
 
     def collect(self) -> None:
         """Give back what one part was made of that nobody holds any more."""
-        if self._dropped:
-            self._show(self._dropped.popleft())
+        if self.has_garbage:
+            hidden = (self._straight or self._circular).popleft()
+            self._show(hidden)
+            _let_go(hidden)
+            del hidden
             gc.collect(0)
 
-    def _hide(self) -> None:
-        waiting, self._waiting, self._size = self._waiting, [], 0
-        parts = [(part, circles) for reference, circles in waiting if (part := reference()) is not None]
-        # In one step: what another thread made in between would be hidden, and never shown.
-        steps: tuple[Callable[[], Any], ...] = (gc.get_objects, gc.freeze)
-        seen, _ = map(operator.call, steps)
-        left = {id(each): each for each in seen}
-        del seen
-        for part, circles in parts:
-            left.pop(id(part), None)
-            hidden = [*self._made_of(part, left)]
-            if circles:
-                # Or the collector would look at all that it holds.
-                _untrack(hidden)
-                weakref.finalize(part, self._dropped.append, hidden).atexit = False
-        others = list(left.values())
-        self._others = len(others)
-        del left
-        self._show(others)
-        del others
-        # What making the parts has left behind is among them; whatever it holds could not be given back before it.
-        gc.collect(0)
-
-    def _made_of(self, part: object, left: dict[int, Any]) -> Iterator[Any]:
-        """Takes what the part holds, and what that holds, out of what is left."""
-        found: list[Any] = [part]
-        while found:
-            # Each class is known to the one that it is derived from by a weak reference, which the part does not hold.
-            weak = chain.from_iterable(weakref.getweakrefs(each) for each in found if isinstance(each, type))
-            reached = chain(gc.get_referents(*found), weak)
-            found = [each for each in reached if left.pop(id(each), None) is not None]
-            yield from found
+    def _made_of(self, part: object) -> list[Any]:
+        """What the part holds, and what that holds, as far as the collector sees it."""
+        found: list[Any] = []
+        known, last = {id(part), *(id(vars(module)) for module in list(sys.modules.values()))}, [part]
+        while last:
+            last = _unknown(_held_by(last), known)
+            found += last
+            if len(found) > self.MOST:
+                log.warn("a part of the mapping holds more than {most} objects, and is not hidden", most=self.MOST)
+                return []
             self._breathe()
+        return found
 
     def _show(self, objects: Sequence[Any]) -> None:
         for start in range(0, len(objects), self.AT_ONCE):
-            some = objects[start : start + self.AT_ONCE]
-            # In one step as well: a dictionary that gets a value in between would be tracked twice, which is fatal.
-            deque(chain(map(_untrack, some), map(_track, some)), maxlen=0)
+            # A dictionary that got a value has put itself back; no other thread comes in between here.
+            deque(map(_track, filterfalse(gc.is_tracked, objects[start : start + self.AT_ONCE])), maxlen=0)
             self._breathe()
+
+
+def _held_by(objects: Sequence[Any]) -> Iterable[Any]:
+    # Each class is known to the one that it is derived from by a weak reference, which it does not hold.
+    weak = chain.from_iterable(weakref.getweakrefs(each) for each in objects if isinstance(each, type))
+    return chain(gc.get_referents(*objects), weak)
+
+
+def _unknown(objects: Iterable[Any], known: set[int]) -> list[Any]:
+    """Those that may be part of a mapping, and are not known by their address; they are from then on."""
+    unknown = []
+    for each in objects:
+        address = id(each)
+        if address not in known:
+            known.add(address)
+            if gc.is_tracked(each) and _may_be_part(each):
+                unknown.append(each)
+    return unknown
+
+
+def _may_be_part(thing: Any) -> bool:
+    if isinstance(thing, type):
+        return _is_made(thing)
+    kind = type(thing)
+    if kind is weakref.ref:
+        # The collector takes one that calls back from one of its lists to another.
+        return thing.__callback__ is None
+    return kind in _PLAIN or kind.__module__.startswith(_CORE) or _is_made(kind)
+
+
+def _is_made(kind: type) -> bool:
+    """Whether nobody wrote this class: it was made of an IDL, and no module knows it."""
+    return getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind

@@ -15,7 +15,7 @@ from ...core.history import History, Version
 from ...core.loading import Judge, LoadedMapping, Loader, Root
 from ...core.mapping import MappingSettings
 from . import Source
-from .background import Background, considerate
+from .background import Background
 from .heap import Heap
 
 log = Logger()
@@ -179,8 +179,7 @@ class LiveMapping:
         return [source.reader() for source in self._sources]
 
     def _load(self, readers: Sequence[Callable[[], Sequence[Root]]], judge: Judge | None) -> LoadedMapping:
-        with considerate():
-            return self._loader.load([root for reader in readers for root in reader()], judge)
+        return self._loader.load([root for reader in readers for root in reader()], judge)
 
     def _run(self, work: Callable[[], LoadedMapping]) -> Deferred[LoadedMapping]:
         self._loading = True
@@ -193,9 +192,8 @@ class LiveMapping:
         return outcome
 
     def _tidy(self) -> None:
-        with considerate():
-            for _ in range(GIVEN_BACK):
-                self._heap.collect()
+        for _ in range(GIVEN_BACK):
+            self._heap.collect()
 
     def _tidied(self, outcome: Any) -> Any:
         self._tidying = False
