@@ -62,7 +62,7 @@ def test_a_fleet_follows_one_push(own_etcd, tmp_path):
         own_etcd.kill()
         (pushed / "book.thrift").write_text(BOOK.replace("book/query", "pushed/two"))
         away = tgw("push", str(pushed), "--etcd", own_etcd.url)
-        assert away.returncode == 1
+        assert away.returncode == 2
         assert "nothing was pushed" in away.stderr
         assert "Traceback" not in away.stderr
         assert all_serve("pushed/one")
