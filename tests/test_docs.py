@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from tests.mapped import schema_of
 from txgateway.cli import main
-from txgateway.config import TABLES
+from txgateway.cli import main as tgw
+from txgateway.config import TABLES, read_settings
 from txgateway.core.annotations.known import KNOWN
 from txgateway.core.balancing import balancers
 from txgateway.core.mapping import compile_service
 from txgateway.core.policy import POLICIES, Choice
 from txgateway.core.settings_text import reference
+from txgateway.wiring import CLOSE_WITHIN
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,3 +57,20 @@ def test_the_example_of_an_explanation_is_what_is_printed():
     # How long the steps took is never the same.
     lines, wanted = ([line.strip() for line in text.split("\n") if " µs" not in line] for text in (printed, shown))
     assert [line for line in lines if line] == [line for line in wanted if line]
+
+
+def test_the_page_on_the_command_lists_every_one():
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    does, prints = page.partition("## As JSON")[::2]
+    names = set(tgw.list_commands(click.Context(tgw)))
+    assert {name for name in names if f"| `tgw {name}" in does or f"`tgw {name} " in does} == names
+    assert {name for name in names if f"| `{name}" in prints} == names
+
+
+def test_what_systemd_is_told_fits_the_settings():
+    folder = ROOT / "deploy" / "systemd"
+    settings = read_settings((folder / "tgw.toml").read_text("utf-8"), "tgw.toml")
+    unit = dict(line.split("=", 1) for line in (folder / "tgw.service").read_text("utf-8").splitlines() if "=" in line)
+    assert float(unit["TimeoutStopSec"]) > settings.lifecycle.drain_timeout + 2 * CLOSE_WITHIN
+    assert int(unit["LimitNOFILE"]) > settings.http.max_connections
+    assert settings.http.listen == ("systemd:domain=INET:index=0",)
