@@ -147,7 +147,8 @@ async def measure(writer: Writer, service: GatewayService, options: argparse.Nam
 def serve(file: str) -> None:
     """A service that answers nothing much, in a process of its own."""
     interface = load_interface(file)
-    handler = type("Handler", (), {f"m{m}": staticmethod(lambda r: None) for m in range(METHODS)})()
+    answer = interface.types.P0(msg="found")
+    handler = type("Handler", (), {f"m{m}": staticmethod(lambda r: answer) for m in range(METHODS)})()
     service = ThriftService(reactor, interface, handler, "tcp:0:interface=127.0.0.1")
     service.startService()
     print(service.instance.port, flush=True)
