@@ -91,6 +91,7 @@ from .net.registry import EndWatch, Registry, registries
 from .net.registry.etcd import EtcdRegistry
 from .net.registry.static import StaticRegistry
 from .net.signals import heed
+from .net.slices import in_slices
 from .net.upstream import Upstream, Upstreams
 from .policies import CallPolicy
 from .policies.traced import traced
@@ -577,10 +578,9 @@ class GatewayService(Service):
             old.stop()
 
     def _renew_upstreams(self) -> None:
-        """Calls that run end where they began; all others find the new upstreams."""
         self._breakers.clear()
-        self._upstreams.serve({})
-        self._upstreams.serve(_policies_of(self._live.loaded))
+        renewing = in_slices(self._reactor, self._upstreams.renew())
+        renewing.addErrback(lambda failure: log.failure("not every upstream is by the new settings", failure))
 
     def _map_by(self, before: config.MappingSettings, compiling: MappingSettings) -> None:
         settings = self._settings.mapping

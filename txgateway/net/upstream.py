@@ -355,6 +355,10 @@ class Upstream:
         return [*self._pools.values(), *self._draining]
 
     @property
+    def policies_by_name(self) -> Mapping[str, Policy]:
+        return self._policies
+
+    @property
     def policies(self) -> Collection[Policy]:
         """Those of all methods."""
         return self._policies.values()
@@ -431,8 +435,23 @@ class Upstreams:
         for service, policies in services.items():
             self._upstreams[service].serve(policies)
 
+    def renew(self) -> Iterator[None]:
+        """Open every one anew, one in each step, for what they are made by has changed.
+
+        Calls that run end where they began.
+        """
+        for service in list(self._upstreams):
+            old = self._upstreams.get(service)
+            if old is not None:
+                self._unwatch[service]()
+                self._upstreams[service], self._unwatch[service] = self._open(service)
+                self._upstreams[service].serve(old.policies_by_name)
+                old.drain()
+                yield
+
     def close(self) -> Deferred[Any]:
         """Fires when every connection of every service is closed."""
         for unwatch in self._unwatch.values():
             unwatch()
-        return gatherResults([upstream.close() for upstream in self._upstreams.values()])
+        upstreams, self._upstreams = self._upstreams, {}
+        return gatherResults([upstream.close() for upstream in upstreams.values()])
