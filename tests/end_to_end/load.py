@@ -6,6 +6,7 @@ import http.client
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -13,11 +14,15 @@ from typing import Self
 class Load:
     """Runs in threads from entering to leaving the context.
 
-    :ivar outcomes: how often each status came; 0 stands for no answer at all.
+    :param is_right: whether this is the body of a right answer.
+    :ivar outcomes: how often each status came; 0 stands for no answer at all, -1 for one that is not right.
     """
 
-    def __init__(self, port: int, target: str, clients: int = 8) -> None:
+    def __init__(
+        self, port: int, target: str, clients: int = 8, is_right: Callable[[bytes], bool] = lambda body: True
+    ) -> None:
         self.outcomes: Counter[int] = Counter()
+        self._is_right = is_right
         self._port = port
         self._target = target
         self._stopping = threading.Event()
@@ -63,8 +68,8 @@ class Load:
         try:
             connection.request("GET", self._target)
             answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            body = answer.read()
+            return answer.status if answer.status != 200 or self._is_right(body) else -1
         except (OSError, http.client.HTTPException):
             connection.close()
             return 0
