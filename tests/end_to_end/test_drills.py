@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
-import urllib.request
-import uuid
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +13,7 @@ import pytest
 from tests.end_to_end.kitex import Program
 from tests.end_to_end.load import Load
 from tests.end_to_end.twistd import BookProcess, GatewayProcess, Twistd
+from tests.end_to_end.written_instances import WrittenInstances
 
 pytestmark = pytest.mark.slow
 
@@ -189,29 +186,8 @@ def test_a_hanging_instance_is_found_out_by_its_checks_before_anybody_calls_it(r
     assert [gateway.get(BOOK).status for _ in range(10)] == [200] * 10
 
 
-class Etcd:
-    """Instances written by hand, so that they change when the test says."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.prefix = f"test-{uuid.uuid4().hex}"
-
-    def put(self, port: int, weight: int) -> None:
-        address = f"127.0.0.1:{port}"
-        self._ask("put", address, value=json.dumps({"network": "tcp", "address": address, "weight": weight}))
-
-    def delete(self, port: int) -> None:
-        self._ask("deleterange", f"127.0.0.1:{port}")
-
-    def _ask(self, what: str, address: str, **values: str) -> None:
-        texts = {"key": f"{self.prefix}/book/{address}", **values}
-        body = json.dumps({name: b64encode(text.encode()).decode() for name, text in texts.items()})
-        with urllib.request.urlopen(f"{self.url}/v3/kv/{what}", body.encode(), timeout=10):
-            pass
-
-
 def test_a_weight_that_is_changed_counts_from_then_on(run, etcd):
-    registry, heavy, light = Etcd(etcd.url), run(BookProcess), run(BookProcess)
+    registry, heavy, light = WrittenInstances(etcd.url), run(BookProcess), run(BookProcess)
     for book in (heavy, light):
         registry.put(book.port, 10)
     gateway = run(GatewayProcess, "--etcd", etcd.url, "--prefix", registry.prefix)
@@ -226,7 +202,7 @@ def test_a_weight_that_is_changed_counts_from_then_on(run, etcd):
 
 
 def test_all_gone_is_503_until_one_returns(run, etcd):
-    registry, books = Etcd(etcd.url), [run(BookProcess), run(BookProcess)]
+    registry, books = WrittenInstances(etcd.url), [run(BookProcess), run(BookProcess)]
     for book in books:
         registry.put(book.port, 10)
     gateway = run(GatewayProcess, "--etcd", etcd.url, "--prefix", registry.prefix)

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from tests.net.certificates import Authority
+from tests.net.locking import lock
+from txgateway.testing import EtcdServer, find_etcd
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +76,53 @@ def test_a_fleet_follows_one_push(own_etcd, tmp_path):
         assert tgw("push", str(pushed), "--etcd", own_etcd.url).returncode == 0
         wait_for(lambda: all_serve("pushed/two"))
         assert not any(gateway.tracebacks for gateway in gateways)
+
+
+@pytest.fixture
+def book_folder(tmp_path):
+    folder = tmp_path / "pushed"
+    folder.mkdir()
+    (folder / "book.thrift").write_text(BOOK)
+    return folder
+
+
+def follow(discovery: str, etcd: EtcdServer, folder: Path) -> GatewayProcess:
+    """A gateway that has nothing but what is pushed."""
+    config = folder.parent / "tgw.toml"
+    config.write_text(f"[mapping]\npushed = true\n[discovery]\n{discovery}\n")
+    empty = folder.parent / "empty"
+    empty.mkdir()
+    return GatewayProcess("--etcd", etcd.url, "--prefix", "tgw/services", "--config", str(config), idl=empty)
+
+
+def test_an_etcd_that_wants_a_login_gets_one(own_etcd, book_folder):
+    lock(own_etcd.url, "tgw")
+    to = ("push", str(book_folder), "--etcd", own_etcd.url)
+    with follow('user = "app"\npassword = "secret"', own_etcd, book_folder) as gateway:
+        for login in ((), ("--user", "app", "--password", "wrong")):
+            refused = tgw(*to, *login)
+            assert refused.returncode != 0
+            assert refused.stderr.startswith("Error: nothing was pushed: etcdserver: ")
+        assert not gateway.admin("/routes")["routes"]
+        assert tgw(*to, "--user", "app", "--password", "secret").returncode == 0
+        wait_for(lambda: len(gateway.admin("/routes")["routes"]) == 2)
+        assert not gateway.tracebacks
+
+
+def test_an_etcd_that_wants_certificates_is_shown_them(tmp_path, book_folder):
+    if find_etcd() is None:
+        pytest.skip("no etcd program here")
+    authority = Authority(tmp_path)
+    (certificate, key), (mine, my_key) = authority.issue("server"), authority.issue("client")
+    files = ["--cert-file", certificate, "--key-file", key, "--trusted-ca-file", authority.certificate]
+    to = ("push", str(book_folder), "--ca", str(authority.certificate))
+    shown = ("--certificate", str(mine), "--key", str(my_key))
+    with EtcdServer(*map(str, files), "--client-cert-auth", scheme="https") as etcd:
+        refused = tgw(*to, "--etcd", etcd.url)
+        assert (refused.returncode != 0, "certificate" in refused.stderr) == (True, True)
+        # It cannot be asked without a certificate whether it has elected itself.
+        wait_for(lambda: tgw(*to, *shown, "--etcd", etcd.url).returncode == 0)
+        tls = f'ca = "{authority.certificate}"\ncertificate = "{mine}"\nkey = "{my_key}"'
+        with follow(tls, etcd, book_folder) as gateway:
+            wait_for(lambda: len(gateway.admin("/routes")["routes"]) == 2)
+            assert not gateway.tracebacks

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
+from click.testing import CliRunner
 
 from tests.end_to_end.load import Load
-from tests.end_to_end.twistd import BookProcess, GatewayProcess
+from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from txgateway.cli import main
 
 pytestmark = pytest.mark.slow
 TARGET = "/book/query?num=7"
@@ -73,6 +76,48 @@ def test_replacing_all_fails_no_request(gateway):
     assert load.failed == {}
     assert len(children(gateway)) == 2
     assert not before & set(children(gateway))
+
+
+@contextmanager
+def stopped(pid):
+    """Meanwhile whoever asks is answered by the others."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_every_worker_follows_the_idl_and_carries_out_what_is_ordered(book, tmp_path):
+    text = (ROOT / "idl" / "book.thrift").read_text("utf-8")
+    file, config = tmp_path / "idl" / "book.thrift", tmp_path / "tgw.toml"
+    file.parent.mkdir()
+    file.write_text(text)
+    config.write_text('[mapping]\non_breaking = "refuse"\n')
+    options = ("--workers", "2", "--static", f"book={book.address}", "--config", str(config))
+    with GatewayProcess(*options, idl=file.parent) as gateway:
+        admin = ("--admin", f"http://127.0.0.1:{gateway.admin_port}")
+        wait_until(lambda: list(gateway.admin("/healthz")["workers"].values()) == ["ok", "ok"])
+        first = gateway.admin("/routes")["mapping"]["digest"]
+
+        def all_serve(path):
+            for others in children(gateway):
+                with stopped(others):
+                    wait_until(lambda: gateway.get(f"{path}?num=7").status == 200)
+
+        file.write_text(text.replace("book/query", "moved/query"))
+        wait_until(lambda: list(gateway.admin("/healthz")["workers"].values()) == ["degraded", "degraded"])
+        (refused,) = gateway.admin("/routes")["mapping"]["refused"]
+        assert CliRunner().invoke(main, ["allow", refused["fingerprint"], *admin]).exit_code == 0
+        all_serve("/moved/query")
+        assert CliRunner().invoke(main, ["rollback", first, *admin]).exit_code == 0
+        all_serve("/book/query")
+        unknown = CliRunner().invoke(main, ["rollback", "f00d", *admin])
+        assert (unknown.exit_code, "no version 'f00d' is kept" in unknown.output) == (1, True)
+        file.write_text(text + "// A comment.\n")
+        wait_until(lambda: gateway.admin("/routes")["mapping"]["digest"] != first)
+        all_serve("/book/query")
+        assert not gateway.tracebacks
 
 
 def test_stopping_ends_every_process(gateway):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,15 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 
-from txgateway.core.etcd import EtcdError, EtcdUnreachable, KeyRange, WatchMessage, to_base64
+from txgateway.core.etcd import EtcdError, EtcdUnreachable, KeyRange, WatchMessage
 from txgateway.net.etcd_client import LOGIN_PAUSE, Access, EtcdClient
 from txgateway.testing import EtcdServer, find_etcd
 
 from .certificates import Authority
+from .locking import APP, ROOT, lock
 from .waiting import until
 
 reactor: Any = global_reactor
-
-ROOT = {"user": "root", "password": "master"}
-APP = {"user": "app", "password": "secret"}
 
 
 def client_of(url: str, **access: Any) -> EtcdClient:
@@ -40,25 +36,9 @@ def logins(client: EtcdClient) -> int:
 # Logins
 
 
-def lock(url: str) -> None:
-    """From now on ``app`` may read and write what begins with ``p/``, and nobody else may do anything."""
-
-    def ask(path: str, **fields: Any) -> None:
-        request = urllib.request.Request(f"{url}/v3/auth/{path}", json.dumps(fields).encode())
-        urllib.request.urlopen(request, timeout=10).close()
-
-    for who in (ROOT, APP):
-        ask("user/add", name=who["user"], password=who["password"])
-        ask("role/add", name=who["user"])
-        ask("user/grant", user=who["user"], role=who["user"])
-    rights = {"permType": "READWRITE", "key": to_base64(b"p/"), "range_end": to_base64(b"p0")}
-    ask("role/grant", name="app", perm=rights)
-    ask("enable")
-
-
 @pytest.fixture
 def locked(own_etcd: EtcdServer) -> EtcdServer:
-    """An etcd that wants a login; see :func:`lock`."""
+    """An etcd that wants a login; see ``lock``."""
     lock(own_etcd.url)
     return own_etcd
 

@@ -38,6 +38,8 @@ from ._output import Bar, Unable, format_option, many, print_json
     "--password", default="", metavar="TEXT", envvar="TGW_ETCD_PASSWORD", show_envvar=True, help="etcd password."
 )
 @click.option("--ca", metavar="FILE", type=click.Path(exists=True), help="The certificate that signed etcd's.")
+@click.option("--certificate", metavar="FILE", type=click.Path(exists=True), help="The certificate to show to etcd.")
+@click.option("--key", metavar="FILE", type=click.Path(exists=True), help="Its key.")
 @click.option("--force", is_flag=True, help="Push although the IDL has errors.")
 @format_option()
 def command(
@@ -49,6 +51,8 @@ def command(
     user: str,
     password: str,
     ca: str | None,
+    certificate: str | None,
+    key: str | None,
     force: bool,
     form: str,
 ) -> None:
@@ -64,7 +68,9 @@ def command(
         raise click.ClickException("nothing was pushed: there are errors")
     files = {str(Path(path).relative_to(folder)): read_file(path) for path in find_roots([folder])}
     try:
-        access = Access(list(urls), user=user, password=password, ca=Path(ca) if ca else None)
+        access = Access(
+            list(urls), user=user, password=password, ca=_path(ca), certificate=_path(certificate), key=_path(key)
+        )
     except ValueError as error:
         raise Unable(str(error)) from None
     outcome: list[str | Exception] = []
@@ -76,6 +82,10 @@ def command(
         print_json({"files": len(files), "version": outcome[0]})
     else:
         click.echo(f"pushed {many(len(files), 'file')} as version {outcome[0]}")
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 async def _push(
