@@ -13,6 +13,7 @@ Needs wrk.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import re
 import shlex
@@ -88,6 +89,7 @@ class Drill:
         self._script = script
         self._services = services
         self._version = 0
+        self._asking = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
 
     def quiet(self, seconds: float) -> Figures:
         with self._wrk(seconds) as running:
@@ -116,9 +118,15 @@ class Drill:
         for service in services:
             (self._folder / f"s{service}.thrift").write_text(idl(service, self._version, METHODS))
         for service in {services[0], services[-1]}:
-            while self._gateway.get(f"/s{service}/v{self._version}?{QUERY}").status != 200:
-                time.sleep(0.005)
+            while not self._is_served(f"/s{service}/v{self._version}?{QUERY}"):
+                time.sleep(0.01)
         self.taken.append(time.monotonic() - began)
+
+    def _is_served(self, target: str) -> bool:
+        self._asking.request("GET", target)
+        answer = self._asking.getresponse()
+        answer.read()
+        return answer.status == 200
 
 
 def figures(wrk: subprocess.Popen[str]) -> Figures:

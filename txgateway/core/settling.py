@@ -8,6 +8,8 @@ QUIET = 0.25
 # A file that somebody writes is waited for until it is closed, but no longer than this after the last
 # write: there are writers that keep their files open for ever.
 OPEN = 0.75
+# Files that come to rest so soon after one another are one change: somebody wrote them all.
+TOGETHER = 0.05
 
 
 class Settling:
@@ -24,7 +26,10 @@ class Settling:
     @property
     def due(self) -> float | None:
         """When :meth:`settle` has something to tell next."""
-        return min(self._rests_at.values(), default=None)
+        if not self._rests_at:
+            return None
+        last = min(self._rests_at.values()) + TOGETHER
+        return max(at for at in self._rests_at.values() if at <= last)
 
     @property
     def restless(self) -> frozenset[str]:

@@ -66,6 +66,8 @@ class Heap:
         # What parts were made of that nobody holds any more; those without circles hold others, so they come first.
         self._straight: deque[list[Any]] = deque()
         self._circular: deque[list[Any]] = deque()
+        # The addresses of the modules' dictionaries, for so many modules.
+        self._modules, self._globals = 0, frozenset[int]()
 
     def settle(self) -> None:
         """Whatever was imported and made so far stays: for the time before requests come."""
@@ -103,7 +105,7 @@ class Heap:
     def _made_of(self, part: object) -> list[Any]:
         """What the part holds, and what that holds, as far as the collector sees it."""
         found: list[Any] = []
-        known, last = {id(part), *(id(vars(module)) for module in list(sys.modules.values()))}, [part]
+        known, last = {id(part), *self._globals_of_modules()}, [part]
         while last:
             last = _unknown(_held_by(last), known)
             found += last
@@ -112,6 +114,12 @@ class Heap:
                 return []
             self._breathe()
         return found
+
+    def _globals_of_modules(self) -> frozenset[int]:
+        modules = list(sys.modules.values())
+        if len(modules) != self._modules:
+            self._modules, self._globals = len(modules), frozenset(id(vars(module)) for module in modules)
+        return self._globals
 
     def _show(self, objects: Sequence[Any]) -> None:
         for some in self._pieces(objects):
