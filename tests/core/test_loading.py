@@ -97,6 +97,16 @@ def test_only_what_changed_is_compiled():
     assert after.digest != before.digest
 
 
+def test_policies_that_stay_are_the_very_same():
+    world = World(a=idl("a"), b=idl("b"))
+    before = world.loaded.services
+    world.write("a", idl("a", "/other"))
+    world.write("b", idl("b").replace("get(1: BReq req)", "more(1: BReq req)"))
+    after = world.loaded.services
+    assert after["a"].policies is before["a"].policies
+    assert list(after["b"].policies) == ["B.more"]
+
+
 @pytest.mark.parametrize("broken", ["struct {", idl("a")[:-20], "", "  \n", idl("a")[: idl("a").index("service")]])
 def test_a_broken_file_keeps_its_last_good_version(broken):
     world = World(a=idl("a"), b=idl("b"))

@@ -237,19 +237,22 @@ class Loader:
             loaded = load(root.path, reading, self._include_dirs, cache=self._cache)
             loading.files |= dict.fromkeys(loaded.sources)
             _refuse_truncated(known, loaded)
-            return self._compiled(root.path, loaded, reading.found)
+            return self._compiled(root.path, loaded, reading.found, known)
         except IdlError as error:
             loading.complain(error)
         finally:
             loading.found |= reading.found
         return None
 
-    def _compiled(self, path: str, loaded: Loaded, found: Mapping[str, Found]) -> Compiled:
+    def _compiled(self, path: str, loaded: Loaded, found: Mapping[str, Found], known: Compiled | None) -> Compiled:
         schema, warnings = loaded.schema, loaded.warnings
         if not schema.services:
             return Compiled(path, None, loaded.sources, found, warnings, settings=self.settings)
         settings, surroundings = self.settings, evolve(self._surroundings, lines=lines_of(loaded.sources))
         service = compile_service(registry_name(schema), schema, settings, surroundings, self._breathe)
+        if known is not None and known.service is not None and known.service.policies == service.policies:
+            # Whoever serves need not compare them again.
+            service = evolve(service, policies=known.service.policies)
         wire, packed = tuple(wire_fingerprint(schema, each) for each in schema.services), pickle.dumps(service.schema)
         self._keep(service, circles=True)
         return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, packed, settings)

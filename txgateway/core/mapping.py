@@ -84,7 +84,7 @@ class MappedService:
     routes: tuple[Route, ...]
     calls: Dictionary[str, CallPlans]
     warnings: tuple[Diagnostic, ...] = ()
-    policies: Dictionary[str, Policy] = field(init=False, eq=False, repr=False)
+    policies: Dictionary[str, Policy] = field(eq=False, repr=False)
 
     @policies.default
     def _of_calls(self) -> Dictionary[str, Policy]:

@@ -57,7 +57,8 @@ class RequestCounts:
             known = before.get(name, {})
             if self._served.get(name) is not each:
                 names = {plan.wire_name for plan, _ in each.calls.values()}
-                known = {method: known.get(method) or MethodCounts() for method in sorted(names)}
+                if names != known.keys():
+                    known = {method: known.get(method) or MethodCounts() for method in sorted(names)}
             self._methods[name] = known
         self._served = services
 
