@@ -160,6 +160,17 @@ def test_a_change_of_an_include_reaches_whoever_includes_it():
     assert broken.services["u"] is after.services["u"]
 
 
+def test_includes_that_come_to_include_each_other_are_told_with_their_chain():
+    world = World(a='include "b.thrift"\n' + idl("a"), b="struct B {}", c=idl("c"))
+    world.write("b", 'include "a.thrift"\nstruct B {}')
+    assert world.loaded.kept == ("a",)
+    assert "the files include each other" in world.errors()
+    assert any("a.thrift -> b.thrift -> a.thrift" in error.hint for error in world.loaded.errors)
+    assert routes(world.loaded) == {"/a", "/c"}
+    world.write("b", "struct B {}")
+    assert not world.loaded.errors
+
+
 def test_an_include_that_appears_where_it_is_looked_for_first_counts_from_then_on():
     files = {
         "u.thrift": 'include "c.thrift"\nservice U { c.P get(1: c.P p) (api.get="/u") }',

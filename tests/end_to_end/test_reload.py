@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.end_to_end.load import Load
-from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess, request
 from tests.end_to_end.versions import QUERY, Echo, version_of
 from tests.end_to_end.versions import idl as versioned
 from txgateway.cli import main
@@ -122,6 +124,11 @@ def test_a_half_written_file_is_never_served(watched):
     health = watched.health()["mapping"]
     assert health["kept"] == ["book"]
     assert "book.thrift" in health["errors"][0]
+    assert watched.gateway.admin("/services")["mapping"] == {"kept": ["book"], "errors": health["errors"]}
+    assert health["errors"][0].split("\n")[0] in watched.gateway.output
+    metrics = request(watched.gateway.admin_port, "GET", "/metrics").body
+    assert b"\ntgw_mapping_kept_services 1" in metrics
+    assert b'\ntgw_mapping_reloads_total{outcome="broken"} 1' in metrics
     assert watched.gateway.get("/two/writes?num=7").status == 200
     watched.write(BOOK)
     watched.sees(lambda: watched.health()["status"] == "ok")
@@ -252,6 +259,23 @@ def test_connections_and_counts_of_a_service_stay(town):
     (line,) = town.gateway.instances("book").values()
     assert line["calls"] == 10
     assert line["idle"] >= 1
+
+
+def test_a_request_that_has_begun_ends_as_it_began(town):
+    """Rendered by the version that bound it, though another is served by then."""
+    assert town.gateway.get("/book/query?num=7").status == 200
+    town.book.process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as beside:
+        begun = beside.submit(town.gateway.get, "/book/query?num=7")
+        town.sees(lambda: town.health()["in_flight"] == 1)
+        town.write(
+            moved("other/path").replace("1: string ID\n    2: string Title", "1: string Number\n    2: string Title")
+        )
+        town.sees(lambda: "/other/path" in town.routes())
+        town.book.process.send_signal(signal.SIGCONT)
+        assert begun.result().json["ID"] == "7"
+    assert town.gateway.get("/other/path?num=7").json["Number"] == "7"
+    assert town.gateway.get("/book/query?num=7").status == 404
 
 
 def test_a_refused_change_waits_until_it_is_allowed_and_any_version_comes_back(tmp_path):

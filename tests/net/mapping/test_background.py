@@ -1,0 +1,72 @@
+"""Work beside the reactor leaves it its turns, and ends when it is told to."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor as global_reactor
+
+from txgateway.net.mapping.background import SWITCH_AFTER, Background
+
+reactor: Any = global_reactor
+
+
+@pytest.fixture
+def background() -> Iterator[Background]:
+    background = Background(reactor)
+    background.start()
+    yield background
+    background.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_reactor_has_its_turns_while_the_work_breathes(background: Background) -> None:
+    turned = threading.Event()
+    reactor.callLater(0, turned.set)
+
+    def work() -> str:
+        while not turned.is_set():
+            background.breathe()
+        return "done"
+
+    assert await background.run(work) == "done"
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_thing_runs_at_a_time_in_turn_and_what_fails_says_so(background: Background) -> None:
+    ran: list[str] = []
+    first, second = background.run(lambda: ran.append("first")), background.run(lambda: 1 // 0)
+    third = background.run(lambda: ran.append("third"))
+    await first
+    with pytest.raises(ZeroDivisionError):
+        await second
+    await third
+    assert ran == ["first", "third"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_whoever_waits_for_the_interpreter_has_it_soon_meanwhile(background: Background) -> None:
+    before = sys.getswitchinterval()
+    assert await background.run(sys.getswitchinterval) == pytest.approx(min(before, SWITCH_AFTER))
+    assert sys.getswitchinterval() == before
+
+
+def test_work_that_is_not_done_there_never_pauses(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first load blocks whoever starts the gateway, and is to be over soon."""
+    monkeypatch.setattr("txgateway.net.mapping.background.WORK", 0.0)
+    monkeypatch.setattr("txgateway.net.mapping.background.time.sleep", lambda seconds: pytest.fail("it slept"))
+    background.breathe()
+
+
+@pytest_twisted.ensureDeferred
+async def test_it_stops_when_what_runs_has_ended(background: Background) -> None:
+    ended: list[bool] = []
+    running = background.run(lambda: ended.append(True))
+    background.stop()
+    assert ended == [True]
+    await running
