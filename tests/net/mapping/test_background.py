@@ -64,8 +64,9 @@ def test_work_that_is_not_done_there_never_pauses(background: Background, monkey
 
 
 @pytest_twisted.ensureDeferred
-async def test_it_stops_when_what_runs_has_ended(background: Background) -> None:
-    ended: list[bool] = []
+async def test_it_stops_when_what_runs_has_ended() -> None:
+    background, ended = Background(reactor), list[bool]()
+    background.start()
     running = background.run(lambda: ended.append(True))
     background.stop()
     assert ended == [True]
