@@ -114,7 +114,8 @@ def running(port: int, admin_port: int, logs: Path) -> Iterator[list[Part]]:
 def what_to_try(port: int, admin_port: int, logs: Path) -> str:
     public, admin = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}"
     return f"""
-The gateway serves idl/book.thrift at {public}. In another terminal, try:
+The gateway serves idl/book.thrift at {public}. See it at work in a browser: {admin}/
+In another terminal, try:
 
   curl '{public}/book/query?num=7'
   curl -i '{public}/book/query?num=700'

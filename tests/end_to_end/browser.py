@@ -71,9 +71,10 @@ class Window:
         page.wait_for_selector(".liveness.good")
         return page
 
-    def axe(self, *, without: str = "") -> list[str]:
+    def axe(self, rules: list[str] = RULES, *, without: str = "") -> list[str]:
         """What axe finds wrong, a line each.
 
+        :param rules: their names, or tags that several have.
         :param without: a selector of what is not ours.
         """
         package = find_spec("axe_playwright_python")
@@ -81,10 +82,11 @@ class Window:
         assert package.submodule_search_locations is not None
         script = Path(package.submodule_search_locations[0]) / "axe.min.js"
         # The policy of our pages lets no script in, not even this one; the browser's own tools are not bound by it.
-        self.page.evaluate(script.read_text("utf-8"))
+        if self.page.evaluate("typeof axe") == "undefined":
+            self.page.evaluate(script.read_text("utf-8"))
         found = self.page.evaluate(
-            "([rules, without]) => axe.run(without ? {exclude: [without]} : document, {runOnly: rules})",
-            [RULES, without],
+            "([where, how]) => axe.run(where ?? document, how)",
+            [{"exclude": [without]} if without else None, {"runOnly": rules, "resultTypes": ["violations"]}],
         )
         return [f"{each['id']}: {node['html']}" for each in found["violations"] for node in each["nodes"]]
 

@@ -166,7 +166,7 @@ class Ui:
         values = await self._values(subject)
         if not values:
             request.setResponseCode(503)
-            request.setHeader(b"refresh", b"2")
+            request.setHeader(b"refresh", b"1")
             return await self._refuse(request, "No worker answers just now.", f"{PREFIX}/")
         values |= {"here": name, "live": urlencode({"page": name, "argument": argument})}
         if name == "service":
