@@ -84,7 +84,8 @@ def serve(tmp_path: Path) -> Generator[Serve, None, None]:
         socket.listen = lambda: None
         threading.Thread(target=server.serve, daemon=True).start()
         pool = Pool(reactor, Instance("127.0.0.1", port), Limits(connections=1, depth=8), framing)
-        ends.extend([server.close, lambda: pytest_twisted.blockon(pool.close())])
+        # Its thread waits for a connection until the socket is closed, which the server leaves to others.
+        ends.extend([lambda: pytest_twisted.blockon(pool.close()), server.close, socket.close])
         return pool
 
     yield serve
