@@ -146,6 +146,7 @@ def their_bench(transport: str, protocol: str, books: list[dict[str, Any]]) -> I
     threading.Thread(target=server.serve, daemon=True).start()
     yield port
     server.close()
+    socket.close()
 
 
 class ApacheBookClient:
