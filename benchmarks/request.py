@@ -22,10 +22,9 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 
-from txgateway import wiring
 from txgateway.config import Settings, merge
 from txgateway.net.pool import Pool
-from txgateway.wiring import GatewayService, build_gateway
+from txgateway.wiring import GatewayService, build_gateway, following
 
 IDL = """
 struct GetReq  { 1: i32 num (api.query="num", api.vd="$<100; msg:'num must be less than 100'") }
@@ -86,7 +85,7 @@ class Reactor(Clock):
 
 def build(idl: str, access_log: bool) -> tuple[GatewayService, Endpoint]:
     endpoint = Endpoint()
-    wiring._pool_maker = lambda settings, reactor: (
+    following.pool_maker = lambda settings, reactor: (
         lambda instance, policies: Pool(reactor, instance, connect=lambda reactor, instance: endpoint)
     )
     tables = {

@@ -51,11 +51,12 @@ def took(skew: str, *sets: Instances) -> list[Instances]:
     """What becomes of these sets where instances with the tag ``idl`` break with us."""
     settings = {"http": {"listen": ["tcp:0"]}, "mapping": {"skew": skew}}
     gateway: Any = build_gateway(merge(Settings(), settings), reactor)
-    gateway._skew.of = lambda service, instance: Verdict.BREAKING if instance.tags else Verdict.SAME
-    gateway._found["book"] = ()
+    following = gateway._following
+    following.skew.of = lambda service, instance: Verdict.BREAKING if instance.tags else Verdict.SAME
+    following._found["book"] = ()
     told = Told()
     for instances in sets:
-        gateway._take_instances(told, instances)
+        following.take(told, instances)
     return told.sets
 
 

@@ -1,0 +1,75 @@
+"""The pages of the admin port for programs: health, readiness, services and routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import __version__
+from ..config import Settings
+from ..core.codec import native
+from ..net.mapping.live import LiveMapping
+from .following import Following
+from .observing import Observing
+
+
+class Status:
+    """:ivar is_draining: whether the gateway ends what runs, and takes nothing new."""
+
+    def __init__(
+        self, settings: Callable[[], Settings], live: LiveMapping, following: Following, observing: Observing
+    ) -> None:
+        self._settings = settings
+        self._live = live
+        self._following = following
+        self._observing = observing
+        self.is_draining = False
+
+    def health(self) -> dict[str, Any]:
+        mapping = self._live.status()
+        broken = mapping["trouble"] or mapping["errors"]
+        return {
+            "status": "degraded" if broken else "ok",
+            "version": __version__,
+            "in_flight": self._observing.ledger.running,
+            "mapping": {
+                "services": len(self._live.loaded.mapping.services),
+                **{name: mapping[name] for name in ("digest", "errors", "kept", "trouble")},
+                "codec": native.chosen(self._settings().mapping.codec),
+            },
+            "discovery": {"ready": self._following.is_ready},
+        }
+
+    def ready(self) -> dict[str, Any]:
+        missing = {
+            "a mapping": bool(self._live.loaded.mapping.services),
+            "the first snapshot of discovery": self._following.is_ready,
+            "the end of draining": not self.is_draining,
+        }
+        waiting_for = [what for what, there in missing.items() if not there]
+        return {"ready": not waiting_for, "waiting_for": waiting_for}
+
+    def services(self) -> dict[str, Any]:
+        following, loaded = self._following, self._live.loaded
+        return {
+            "services": {upstream.service: following.lines(upstream) for upstream in following.upstreams},
+            "idl": following.verdicts(),
+            "mapping": {"kept": sorted(loaded.kept), "errors": list(map(str, loaded.errors))},
+            "observed_rules": self._observing.rules.status(),
+            "registries": [each.status() for each in following.registries],
+        }
+
+    def routes(self) -> dict[str, Any]:
+        return {
+            "routes": [
+                {
+                    "verb": route.verb,
+                    "path": route.path,
+                    "service": route.plan.service,
+                    "method": route.plan.method.name,
+                    "codec": route.plan.codecs.page,
+                }
+                for route in self._live.loaded.mapping.routes
+            ],
+            "mapping": self._live.status(),
+        }
