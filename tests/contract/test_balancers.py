@@ -7,11 +7,15 @@ from random import Random
 from weakref import ref
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.vectors import cases, outcome
-from txgateway.core.balancing import Memory, balancers
+from txgateway.core.balancing import BuildBalancer, Memory, balancers, unspent
+from txgateway.core.balancing.slow_start import slow_start
+from txgateway.core.balancing.subsets import subsets
+from txgateway.core.balancing.tiers import tiered
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call
 
@@ -66,6 +70,54 @@ def test_calls_may_outlive_the_set_that_they_began_in(name, steps, random):
         earlier.ended(instance, now, None)
     for load in memory.instances.values():
         assert load.active == 0
+
+
+ZONES = [{"zone": "a"}, {"zone": "b"}, {}]
+# As calls go: the key, the subset, the weights' places of those that are excluded, and whether the call stays open.
+CALLS = st.lists(
+    st.tuples(
+        st.sampled_from([b"", b"k", b"l"]), st.sampled_from(["", "a"]), st.sets(st.integers(0, 11)), st.booleans()
+    )
+)
+
+
+def wrapped(name: str, wraps: bool) -> BuildBalancer:
+    """The balancer, or all that may stand around one."""
+    build = balancers[name]
+    if not wraps:
+        return build
+    slow = slow_start(build, {"10.0.0.0:9000": 3})
+    return subsets(tiered(slow, {"10.0.0.1:9000"}, "a"), ("zone",), fall_back=True)
+
+
+@pytest.mark.parametrize("wraps", [False, True], ids=["alone", "wrapped"])
+@pytest.mark.parametrize("name", list(balancers))
+@given(weights=WEIGHTS, calls=CALLS, seed=st.integers(0, 9))
+def test_a_peek_is_the_next_pick_and_moves_nothing(name, wraps, weights, calls, seed):
+    members = [evolve(each, tags=ZONES[number % 3]) for number, each in enumerate(instances(weights))]
+    build = wrapped(name, wraps)
+    chance = Random(seed)
+    looked_at, left_alone = build(members, chance, Memory()), build(members, Random(seed), Memory())
+    running: list[Instance] = []
+    for number, (key, subset, places, ends) in enumerate(calls):
+        now = 0.3 * number
+        call = evolve(CALL, hash_key=key, subset=subset)
+        exclude = [each for place, each in enumerate(members) if place in places]
+        peeks = []
+        for others in (exclude, (), exclude):
+            with unspent(chance):
+                peeks.append(looked_at.peek(call, others, now))
+        picked = looked_at.pick(call, exclude, now)
+        assert peeks[0] == peeks[2] == picked
+        assert left_alone.pick(call, exclude, now) == picked
+        if picked is not None:
+            running.append(picked)
+            for balancer in (looked_at, left_alone):
+                balancer.began(picked)
+        if ends and running:
+            ended = running.pop(0)
+            for balancer in (looked_at, left_alone):
+                balancer.ended(ended, now + 0.2, 0.1 * (number % 4))
 
 
 @pytest.mark.parametrize("name", list(balancers))

@@ -108,6 +108,22 @@ async def test_nothing_is_called_unless_that_is_asked(start):
 
 
 @pytest_twisted.ensureDeferred
+async def test_who_is_next_is_foretold_and_an_explanation_takes_no_turn(start):
+    running = await start()
+    foretold, took = [], []
+    for _ in range(4):
+        pages = [await running.explained("/book/query?num=7") for _ in range(3)]
+        (pick,) = {page["pick"]["chosen"] for page in pages}
+        foretold.append(pick)
+        assert "it is the next, if no other call comes first" in pages[0]["pick"]["why"]
+        page = await running.explained("/book/query?num=7", call=True)
+        assert "the next" not in page["pick"]["why"]
+        took.append(page["tries"][0]["address"])
+    assert foretold == took
+    assert sorted(took) == sorted([running.server.instance.address] * 3 + [f"127.0.0.1:{running.away}"])
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_call_that_is_asked_for_is_made_with_the_bytes_that_are_shown(start):
     running = await start()
     pages = [await running.explained("/book/query?num=7", call=True) for _ in range(4)]
@@ -219,7 +235,9 @@ async def test_what_is_no_token_is_refused(start):
 
 def explainer(clock: Clock, run: Any, seen: Any = lambda service: Seen(())) -> Explainer:
     served = serving('struct R {} service S { void ask(1: R r) (api.get = "/ask") }')
-    return Explainer(clock, run, ExplainedParts(lambda: served, seen, lambda request: Deferred()), CLOCKS)
+    return Explainer(
+        clock, run, ExplainedParts(lambda: served, seen, lambda call: "", lambda request: Deferred()), CLOCKS
+    )
 
 
 def outcome_of(explaining: Deferred[Any]) -> list[Any]:

@@ -146,6 +146,27 @@ def test_an_instance_that_cannot_be_reached_is_told_of_and_passed_over(town):
     assert town.line(town.distrusted[0])["last_error"] == {"what": "unreachable", "seconds_ago": 0.0}
 
 
+def test_a_peek_is_the_next_pick_but_for_one_that_is_out_of_reach(town):
+    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    town.upstream.serve({"Svc.get": call.policy})
+    for _ in range(2 * len(MEMBERS)):
+        peeked = town.upstream.peek(call)
+        assert town.upstream.pick(call) is peeked
+    coming = town.upstream.peek(call)
+    town.pool(coming).outcome = ConnectFailed()
+    assert outcome(town.upstream.send(call)) is REPLY
+    assert call.tries[0].instance is coming
+    peeked = []
+    for _ in MEMBERS:
+        peeked.append(town.upstream.peek(call))
+        town.upstream.pick(call)
+    assert sorted(map(str, peeked)) == sorted(map(str, [None, *(each for each in MEMBERS if each is not coming)]))
+
+
+def test_a_peek_of_what_nobody_asked_for_yet_is_none(town):
+    assert town.upstream.peek(evolve(CALL, policy=Policy(name="Svc.get"))) is None
+
+
 @pytest.mark.parametrize("error", [ConnectFailed(), CallRefused()])
 def test_an_instance_that_saw_nothing_is_passed_over(town, error):
     for instance in MEMBERS[:3]:

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from random import Random
 
-from .balancing import Balancer, BuildBalancer, Memory, balancers
+from .balancing import Balancer, BuildBalancer, Memory, balancers, unspent
 from .balancing.slow_start import slow_start
 from .balancing.subsets import subsets
 from .balancing.tiers import tiered
 from .instances import Instance
+from .message import Call
 from .policy import Choice
 
 
@@ -59,6 +60,17 @@ class Pickers(dict[Choice, Balancer]):
         """What a call to it is expected to take in seconds, if any balancer measures that."""
         costs = (balancer.cost(instance) for balancer in self.values())
         return next((cost for cost in costs if cost is not None), None)
+
+    def peek(self, call: Call, now: float) -> Instance | None:
+        """Whom the next such call will go to if no other comes first, which is not changed by that.
+
+        None if there is nobody, or if that cannot be told.
+        """
+        balancer = self.get(call.policy.choice)
+        if balancer is None:
+            return None
+        with unspent(self._random):
+            return balancer.peek(call, (), now)
 
     def work(self) -> Iterator[None]:
         """What is left to compute for the balancers that there are now."""

@@ -18,7 +18,7 @@ from ..core.explain.asking import Asked, NotAsked, read_asked
 from ..core.explain.kept import Ended, Kept
 from ..core.explain.pick import Seen, hints
 from ..core.explain.tokens import HEADER, LONGEST, NONCE, USUAL, Tokens
-from ..core.message import Request, Response
+from ..core.message import Call, Request, Response
 from .http import Handler
 from .mapping.background import Background, considerate
 from .registry import Registry
@@ -52,11 +52,13 @@ class ExplainedParts:
 
     :ivar served: gives what requests are served by now.
     :ivar seen: gives the instances of a service as they are now; raises GatewayError if it is not served.
+    :ivar next: gives the address of the instance that a call would go to now; empty: that cannot be told.
     :ivar handler: what the public port would hand a request to.
     """
 
     served: Callable[[], Served]
     seen: Callable[[str], Seen]
+    next: Callable[[Call], str]
     handler: Handler
 
 
@@ -93,7 +95,10 @@ class Explainer:
         served = self._parts.served()
         explained = await self._run(lambda: explain(asked.request, served, self._clocks))
         if explained.call is not None:
-            seen = self._parts.seen(explained.call.service)
+            call = explained.call
+            seen = self._parts.seen(call.service)
+            if not asked.calls:
+                seen = evolve(seen, next=self._parts.next(call))
             explanation = await self._run(lambda: with_pick(explained, seen))
             explained = evolve(explained, explanation=explanation)
         if not asked.calls:

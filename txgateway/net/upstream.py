@@ -199,6 +199,15 @@ class Upstream:
             return instance
         return self._in_reach(instance, balancer, call, avoid or exclude, now)
 
+    def peek(self, call: Call) -> Instance | None:
+        """Whom the next such call will go to if no other comes first; None: nobody, or it cannot be told.
+
+        One that is out of reach just now makes way for another, by chance.
+        """
+        now = self.clock.seconds()
+        instance = self._pickers.peek(call, now)
+        return instance if instance is not None and self._standing.is_in_reach(instance.address, now) else None
+
     def _in_reach(
         self, picked: Instance, balancer: Balancer, call: Call, exclude: Collection[Instance], now: float
     ) -> Instance:

@@ -16,6 +16,7 @@ from ..core.explain.pick import Seen
 from ..core.health.breaker import Breaker
 from ..core.instances import Instances
 from ..core.loading import LoadedMapping
+from ..core.message import Call
 from ..core.pages.changes import Changes
 from ..core.policy import Policy
 from ..core.skew import Skew, Verdict
@@ -133,6 +134,11 @@ class Following:
     def seen(self, service: str) -> Seen:
         """The instances of a service as they are now, to explain a call. Raises NoInstance if it is not served."""
         return seen_of(self.upstreams[service], self.registries)
+
+    def next(self, call: Call) -> str:
+        """The address of the instance that a call would go to now; empty: that cannot be told."""
+        instance = self.upstreams[call.service].peek(call)
+        return "" if instance is None else instance.address
 
     def lines(self, upstream: Upstream) -> list[dict[str, Any]]:
         """A line per instance, with the seconds that its present lease is known; None for one without."""

@@ -101,7 +101,7 @@ class GatewayService(Service):
         # A request's way.
         self._gateway = Gateway(self._live.loaded.mapping, self._upstreams, baggage(settings))
         self._tried = by_path(lambda request: self._route(request), lambda request: self._generic(request))
-        explained = ExplainedParts(self._served, self._following.seen, self._tried)
+        explained = ExplainedParts(self._served, self._following.seen, self._following.next, self._tried)
         self._explanations = Explanations(reactor, explained, settings.http.explain_secret)
         if self._explanations.live is not None:
             self._observing.tell(self._explanations.live)

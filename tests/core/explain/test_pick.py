@@ -137,6 +137,27 @@ def test_an_open_circuit_is_told_of():
     assert pick.available
 
 
+@pytest.mark.parametrize("balancer", ["wrr", "p2c", "hash"])
+def test_the_next_is_told_of_and_shares_stay(balancer):
+    members = [instance(1, 30), instance(2, 10)]
+    told = tell_pick(call(balancer), Seen(members, next="10.0.0.2:9000"))
+    assert told.chosen == "10.0.0.2:9000"
+    assert told.why.endswith("among 2 instances; it is the next, if no other call comes first")
+    assert shares(told) == shares(tell_pick(call(balancer), Seen(members)))
+
+
+def test_an_owner_is_certain_and_no_turn_is_spoken_of():
+    told = tell_pick(call("hash", b"key"), Seen([instance(1)], next="10.0.0.1:9000"))
+    assert (told.chosen, "next" in told.why) == ("10.0.0.1:9000", False)
+
+
+def test_a_next_one_with_an_open_circuit_or_that_left_is_not_promised():
+    standing = {"10.0.0.1:9000": {**LIVE, "breaker": "open"}}
+    for who in ("10.0.0.1:9000", "10.0.0.9:9000"):
+        told = tell_pick(call(), Seen([instance(1), instance(2)], standing, next=who))
+        assert (told.chosen, "next" in told.why) == ("", False)
+
+
 def test_who_may_be_picked_comes_first_and_no_more_than_anybody_reads():
     instances = [instance(number) for number in range(100)]
     standing = {"10.0.0.0:9000": {**LIVE, "state": "ejected"}}

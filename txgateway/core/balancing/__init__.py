@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence, Set
+from contextlib import contextmanager
 from random import Random
 from typing import Any, Protocol
 
@@ -22,6 +23,13 @@ class Balancer(ABC):
     @abstractmethod
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         """The instance for this call, or None if there is none outside ``exclude``."""
+
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        """Whom :meth:`pick` would give this call to now, if no other call came first; nothing is moved or noted.
+
+        None if there is none, or if that cannot be told. What it draws by chance is to be given back; see ``unspent``.
+        """
+        return None
 
     # Most have nothing to learn from calls, so these two need not be written.
     def began(self, instance: Instance) -> None:  # noqa: B027
@@ -75,6 +83,16 @@ class NoBalancer(Balancer):
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
         return None
+
+
+@contextmanager
+def unspent(random: Random) -> Iterator[None]:
+    """What is drawn within will be drawn once more."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def usable(instances: Sequence[Instance]) -> list[Instance]:

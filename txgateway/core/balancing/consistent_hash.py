@@ -141,6 +141,13 @@ class ConsistentHash(Balancer):
                 pass
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        return self._owner(call, exclude) or self._keyless.pick(call, exclude, now)
+
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        return self._owner(call, exclude) or self._keyless.peek(call, exclude, now)
+
+    def _owner(self, call: Call, exclude: Collection[Instance]) -> Instance | None:
+        """None if the call has no key, or if nobody was found for it."""
         excluded = {instance.address for instance in exclude}
         if len(excluded) >= len(self._live) and self._live.keys() <= excluded:
             return None
@@ -149,7 +156,7 @@ class ConsistentHash(Balancer):
                 return self._live[address]
             if step == _MAX_STEPS:
                 break
-        return self._keyless.pick(call, exclude, now)
+        return None
 
     def began(self, instance: Instance) -> None:
         self._keyless.began(instance)

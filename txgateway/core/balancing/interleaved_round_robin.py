@@ -53,3 +53,6 @@ class InterleavedWeighted(Cycle):
             turn.left = turn.instance.weight
             self._next_cycle.append(turn)
         return turn.instance
+
+    def _coming(self) -> Instance:
+        return (self._current or self._next_cycle)[0].instance

@@ -41,9 +41,16 @@ class Cost(Load):
         if latency > self.seconds:
             self.seconds = latency
         elif self.seconds:
-            kept = exp(min(0.0, self.stamp - now) / TAU)
+            kept = self._kept(now)
             self.seconds = self.seconds * kept + latency * (1 - kept)
         self.stamp = now
+
+    def at(self, now: float) -> float:
+        """The average if nothing was observed since."""
+        return self.seconds * self._kept(now)
+
+    def _kept(self, now: float) -> float:
+        return exp(min(0.0, self.stamp - now) / TAU)
 
 
 class PeakEwma(TwoChoices[Cost]):
@@ -60,6 +67,14 @@ class PeakEwma(TwoChoices[Cost]):
         load = candidate.load
         # Whoever is not called is forgiven with time.
         load.observe(0.0, now)
-        if load.seconds:
-            return load.seconds * (load.active + 1) * candidate.scale
+        return self._load(candidate, load.seconds)
+
+    def _weigh_unseen(self, candidate: Candidate[Cost], now: float) -> float:
+        return self._load(candidate, candidate.load.at(now))
+
+    @staticmethod
+    def _load(candidate: Candidate[Cost], seconds: float) -> float:
+        load = candidate.load
+        if seconds:
+            return seconds * (load.active + 1) * candidate.scale
         return (UNMEASURED + load.active) * candidate.scale if load.active else 0.0

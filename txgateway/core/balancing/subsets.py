@@ -49,6 +49,11 @@ class Subsets(Balancer):
         picked = subset.pick(call, exclude, now) if subset is not None else None
         return picked or self._everybody.pick(call, exclude, now)
 
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        subset = self._subsets.get(call.subset)
+        peeked = subset.peek(call, exclude, now) if subset is not None else None
+        return peeked or self._everybody.peek(call, exclude, now)
+
     def began(self, instance: Instance) -> None:
         self._subset_of(instance).began(instance)
 

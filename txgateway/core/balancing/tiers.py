@@ -65,6 +65,12 @@ class Tiers(Balancer):
                 return instance
         return None
 
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        for balancer in self._balancers:
+            if (instance := balancer.peek(call, exclude, now)) is not None:
+                return instance
+        return None
+
     def began(self, instance: Instance) -> None:
         self._of[instance.address].began(instance)
 

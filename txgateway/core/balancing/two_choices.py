@@ -7,7 +7,7 @@ each other do not all turn to the same best instance.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Generic, TypeVar
 
@@ -54,6 +54,14 @@ class TwoChoices(Balancer, Generic[L]):
         self._chance = random.random
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        return self._choose(exclude, now, self._weigh)
+
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        return self._choose(exclude, now, self._weigh_unseen)
+
+    def _choose(
+        self, exclude: Collection[Instance], now: float, weigh: Callable[[Candidate[L], float], float]
+    ) -> Instance | None:
         candidates = self._candidates
         if exclude:
             excluded = {instance.address for instance in exclude}
@@ -65,7 +73,7 @@ class TwoChoices(Balancer, Generic[L]):
         first = int(self._chance() * count)
         second = int(self._chance() * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]
-        return (one if self._weigh(one, now) <= self._weigh(other, now) else other).instance
+        return (one if weigh(one, now) <= weigh(other, now) else other).instance
 
     def began(self, instance: Instance) -> None:
         self._by_address[instance.address].load.active += 1
@@ -78,4 +86,9 @@ class TwoChoices(Balancer, Generic[L]):
         return self._by_address[instance.address].load.active
 
     @abstractmethod
-    def _weigh(self, candidate: Candidate[L], now: float) -> float: ...
+    def _weigh(self, candidate: Candidate[L], now: float) -> float:
+        """The load; it may be noted that it was looked at."""
+
+    def _weigh_unseen(self, candidate: Candidate[L], now: float) -> float:
+        """The same, and nothing is noted."""
+        return self._weigh(candidate, now)

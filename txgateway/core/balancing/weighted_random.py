@@ -50,6 +50,9 @@ class Drawn(Balancer):
         others = [instance for instance in self._instances if instance.address not in excluded]
         return self._random.choices(others, [instance.weight for instance in others])[0] if others else None
 
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        return self.pick(call, exclude, now)
+
     @abstractmethod
     def _draw(self) -> Instance: ...
 

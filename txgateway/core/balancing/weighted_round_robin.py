@@ -52,14 +52,22 @@ class Cycle(Balancer):
         self._repeats: WeightedRandom | None = None
 
     def pick(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
-        if not exclude:
-            return self._next()
+        return self._repeating().pick(call, exclude, now) if exclude else self._next()
+
+    def peek(self, call: Call, exclude: Collection[Instance] = (), now: float = 0.0) -> Instance | None:
+        return self._repeating().peek(call, exclude, now) if exclude else self._coming()
+
+    def _repeating(self) -> WeightedRandom:
         if self._repeats is None:
             self._repeats = WeightedRandom(self._instances, self._random)
-        return self._repeats.pick(call, exclude, now)
+        return self._repeats
 
     @abstractmethod
     def _next(self) -> Instance: ...
+
+    @abstractmethod
+    def _coming(self) -> Instance:
+        """Whom :meth:`_next` will give."""
 
 
 class RoundRobin(Cycle):
@@ -72,6 +80,9 @@ class RoundRobin(Cycle):
     def _next(self) -> Instance:
         self._position = (self._position + 1) % len(self._instances)
         return self._instances[self._position]
+
+    def _coming(self) -> Instance:
+        return self._instances[(self._position + 1) % len(self._instances)]
 
 
 class SmoothWeighted(Cycle):
@@ -98,8 +109,18 @@ class SmoothWeighted(Cycle):
             return self._instances[self._slots[self._position]]
         return self._instances[self._compute_slot()]
 
+    def _coming(self) -> Instance:
+        position = (self._position + 1) % self._period
+        if self._keeps and position < len(self._slots):
+            return self._instances[self._slots[position]]
+        sums = self._raised()
+        return self._instances[sums.index(max(sums))]
+
+    def _raised(self) -> list[int]:
+        return [have + weight for have, weight in zip(self._sums, self._weights, strict=True)]
+
     def _compute_slot(self) -> int:
-        sums = self._sums = [have + weight for have, weight in zip(self._sums, self._weights, strict=True)]
+        sums = self._sums = self._raised()
         chosen = sums.index(max(sums))
         sums[chosen] -= self._total
         if self._keeps:

@@ -48,12 +48,14 @@ class Seen:
     :ivar instances: in discovery order.
     :ivar standing: what is known of each beside; nothing is needed.
     :ivar hints: what may be wrong if there are none.
+    :ivar next: the address of the one that would be picked now; empty: not known.
     """
 
     instances: Sequence[Instance]
     standing: Standing = field(factory=dict)
     governance: Governance = field(factory=Governance)
     hints: tuple[str, ...] = ()
+    next: str = ""
 
 
 def tell_pick(call: Call, seen: Seen) -> PickStory:
@@ -61,10 +63,9 @@ def tell_pick(call: Call, seen: Seen) -> PickStory:
     view, instances = _View(call, seen), seen.instances
     candidates = sorted(map(view.candidate, instances), key=lambda each: bool(each.excluded))
     shown = tuple(candidates[:MOST_INSTANCES])
-    chosen = view.chosen
     return PickStory(
         call.policy.choice.balancer,
-        "" if chosen is None else chosen.address,
+        view.chosen,
         view.why(),
         view.available,
         shown,
@@ -129,11 +130,24 @@ class _View:
         self._members = self._find_members()
         self._first = self._members.tiers[0] if self._members.tiers else ()
         self._total = sum(each.weight for each in self._first)
-        self.chosen = self._find_chosen()
+        self._certain = self._find_certain()
+        self._next = seen.next
 
     @property
     def available(self) -> bool:
         return bool(self._first)
+
+    @property
+    def chosen(self) -> str:
+        """Its address; empty if only chance, or the turn, will tell."""
+        if self._certain is not None:
+            return self._certain.address
+        return self._next if self._is_next_free else ""
+
+    @property
+    def _is_next_free(self) -> bool:
+        """Whether the next one is known, and nothing is in its way."""
+        return self._next not in self._open and any(each.address == self._next for each in self._first)
 
     def why(self) -> str:
         if not self._first:
@@ -144,7 +158,8 @@ class _View:
             way = _KEYLESS
         among = f"among {count_of(len(self._first), 'instance')}" if len(self._first) > 1 else "it is the only one"
         panic = "so many are ejected that ejections do not count" if self._panics else ""
-        return "; ".join(part for part in (f"{way}, {among}", self._members.note, panic) if part)
+        turn = "it is the next, if no other call comes first" if self._certain is None and self._is_next_free else ""
+        return "; ".join(part for part in (f"{way}, {among}", turn, self._members.note, panic) if part)
 
     def candidate(self, instance: Instance) -> Candidate:
         known = self._standing.get(instance.address, {})
@@ -180,7 +195,7 @@ class _View:
     def _wanted(self) -> str:
         return listed(map("=".join, zip(self._choice.tags, self._call.subset.split(BETWEEN_TAGS), strict=False)))
 
-    def _find_chosen(self) -> Instance | None:
+    def _find_certain(self) -> Instance | None:
         """None if only chance, or the turn, will tell."""
         if len(self._first) == 1:
             return self._first[0]
@@ -195,8 +210,8 @@ class _View:
     def _share(self, instance: Instance) -> float | None:
         if instance not in self._first:
             return 0.0
-        if self.chosen is not None:
-            return float(instance is self.chosen)
+        if self._certain is not None:
+            return float(instance is self._certain)
         return instance.weight / self._total if self._choice.balancer in _BY_WEIGHT else None
 
     def _excluded(self, instance: Instance) -> str:

@@ -182,7 +182,7 @@ class Candidate:
 class PickStory:
     """Which instance takes the call.
 
-    :ivar chosen: its address; empty if only chance, or the turn, will tell, or if there is none.
+    :ivar chosen: its address; empty if that cannot be told, or if there is none.
     :ivar available: whether any may be picked.
     :ivar why: by what it is, or will be, chosen.
     :ivar hints: what may be wrong where there is no instance.
