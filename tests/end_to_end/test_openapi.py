@@ -40,10 +40,22 @@ def test_both_ports_serve_it(gateway):
     assert request(gateway.admin_port, "GET", "/openapi.json?service=x").status == 404
 
 
+def test_who_has_it_is_told_so_by_either_port(gateway):
+    for port in (gateway.admin_port, gateway.port):
+        tag = request(port, "GET", "/openapi.json").headers["etag"]
+        again = request(port, "GET", "/openapi.json", If_None_Match=f"W/{tag}")
+        assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+        assert "content-type" not in again.headers
+        of_one = request(port, "GET", "/openapi.json?service=book", If_None_Match='"other"')
+        assert (of_one.status, of_one.headers["cache-control"]) == (200, "no-cache")
+
+
 def test_workers_make_it_for_the_process_that_owns_them(gateway):
     with GatewayProcess("--workers", "1") as owner:
         owner.get("/")  # Answered once a worker serves.
-        document = request(owner.admin_port, "GET", "/openapi.json").json
+        answer = request(owner.admin_port, "GET", "/openapi.json")
+        document, tag = answer.json, answer.headers["etag"]
+        assert request(owner.admin_port, "GET", "/openapi.json", If_None_Match=tag).status == 304
         served = request(gateway.admin_port, "GET", "/openapi.json").json
         # Without JSON calls, which were wanted there.
         assert document["paths"].keys() == {"/book/query", "/book/insert"} < served["paths"].keys()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 
 from tests.mapped import request
 from txgateway.core.message import Request, Response
+from txgateway.core.tagged import Tagged
 from txgateway.filters.openapi import openapi
+
+ALWAYS = ((b"etag", b'"tag"'), (b"cache-control", b"no-cache"))
 
 
 def handler(asked: Request) -> Deferred[Response]:
@@ -24,14 +28,21 @@ def handler(asked: Request) -> Deferred[Response]:
     ],
 )
 def test_the_document_is_answered(verb, target, body):
-    wrap = openapi(lambda service: succeed(b"of " + (service or "all").encode()))
+    wrap = openapi(lambda service: succeed(Tagged(b"of " + (service or "all").encode(), "tag")))
     answers: list[Response] = []
     wrap(request(verb, target), handler).addCallback(answers.append)
-    assert answers == [Response(200, ((b"content-type", b"application/json"),), body)]
+    assert answers == [Response(200, ((b"content-type", b"application/json"), *ALWAYS), body)]
+
+
+def test_who_has_it_is_not_sent_it_again():
+    asked = evolve(request("GET", "/openapi.json"), headers=((b"if-none-match", b'"tag"'),))
+    answers: list[Response] = []
+    openapi(lambda service: succeed(Tagged(b"{}", "tag")))(asked, handler).addCallback(answers.append)
+    assert answers == [Response(304, ALWAYS)]
 
 
 @pytest.mark.parametrize(("verb", "target"), [("POST", "/openapi.json"), ("GET", "/openapi.jso"), ("GET", "/x")])
 def test_all_else_is_handed_on(verb, target):
     answers: list[Response] = []
-    openapi(lambda service: succeed(b""))(request(verb, target), handler).addCallback(answers.append)
+    openapi(lambda service: succeed(Tagged(b"", "")))(request(verb, target), handler).addCallback(answers.append)
     assert answers == [Response(299)]

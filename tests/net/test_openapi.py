@@ -15,6 +15,7 @@ from tests.mapped import service_of
 from txgateway.core.errors import NotFound, ServiceUnavailable
 from txgateway.core.mapping import join
 from txgateway.core.openapi.document import About
+from txgateway.core.tagged import Tagged
 from txgateway.net import openapi
 from txgateway.net.openapi import Descriptions, from_process
 
@@ -23,11 +24,11 @@ class Thread:
     """Does its work when it is told to."""
 
     def __init__(self) -> None:
-        self.works: list[tuple[Callable[[], bytes], Deferred[bytes]]] = []
+        self.works: list[tuple[Callable[[], Any], Deferred[Any]]] = []
         self.breaths = 0
 
-    def run(self, work: Callable[[], bytes]) -> Deferred[bytes]:
-        done: Deferred[bytes] = Deferred()
+    def run(self, work: Callable[[], Any]) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
         self.works.append((work, done))
         return done
 
@@ -53,25 +54,25 @@ class Place:
         self.thread = Thread()
         self.descriptions = Descriptions(lambda: self.loaded, lambda: self.about, self.thread.run, self.thread.breathe)
 
-    def text(self, service: str = "") -> bytes:
-        found: list[bytes] = []
-        self.descriptions.text(service).addCallback(found.append)
+    def document(self, service: str = "") -> Tagged:
+        found: list[Tagged] = []
+        self.descriptions.document(service).addCallback(found.append)
         self.thread.go()
         return found[0]
 
     def paths(self, service: str = "") -> list[str]:
-        return list(orjson.loads(self.text(service))["paths"])
+        return list(orjson.loads(self.document(service).text)["paths"])
 
 
 def test_a_document_is_made_once_for_all_who_ask():
     place = Place()
-    found: list[bytes] = []
+    found: list[Tagged] = []
     for _ in range(3):
-        place.descriptions.text("").addCallback(found.append)
+        place.descriptions.document("").addCallback(found.append)
     assert len(place.thread.works) == 1
     place.thread.go()
     assert len(found) == 3
-    assert place.text() is found[0]
+    assert place.document() is found[0]
     # A breath after each path and each schema at least.
     assert place.thread.breaths > 3
     assert place.paths() == ["/one", "/two"]
@@ -82,36 +83,36 @@ def test_a_service_has_one_of_its_own():
     assert place.paths("two") == ["/two"]
     assert place.paths("one") == ["/one"]
     with pytest.raises(NotFound, match="no service 'three'"):
-        place.descriptions.text("three")
+        place.descriptions.document("three")
 
 
 def test_another_mapping_and_other_settings_have_another():
     place = Place()
-    before = place.text()
+    before = place.document()
     place.loaded = served("three")
     assert place.paths() == ["/three"]
     place.about = evolve(place.about, version="2")
-    assert orjson.loads(place.text())["info"]["version"] == "2"
-    assert place.text() != before
+    assert orjson.loads(place.document().text)["info"]["version"] == "2"
+    assert place.document() != before
 
 
 def test_what_was_begun_for_an_old_mapping_is_not_kept_for_the_new_one():
     place = Place()
-    found: list[bytes] = []
-    place.descriptions.text("").addCallback(found.append)
+    found: list[Tagged] = []
+    place.descriptions.document("").addCallback(found.append)
     place.loaded = served("three")
     assert place.paths() == ["/three"]
-    assert list(orjson.loads(found[0])["paths"]) == ["/one", "/two"]
+    assert list(orjson.loads(found[0].text)["paths"]) == ["/one", "/two"]
     assert place.paths() == ["/three"]
 
 
 def test_so_many_are_kept(monkeypatch):
     monkeypatch.setattr(openapi, "MOST", 1)
     place = Place()
-    first = place.text("one")
-    assert place.text("one") is first
-    place.text("two")
-    assert place.text("one") is not first
+    first = place.document("one")
+    assert place.document("one") is first
+    place.document("two")
+    assert place.document("one") is not first
 
 
 class Process:
@@ -135,19 +136,20 @@ def test_a_document_comes_in_parts(monkeypatch):
     monkeypatch.setattr(openapi, "PART", 100)
     place = Place()
     process = Process(place)
-    found: list[bytes] = []
+    found: list[Tagged] = []
     from_process(process.ask)("").addCallback(found.append)
-    assert found == [place.text()]
-    assert process.asked == -(-len(found[0]) // 100)
+    assert found == [place.document()]
+    assert process.asked == -(-len(found[0].text) // 100)
 
 
 def test_one_that_changes_on_the_way_is_begun_anew(monkeypatch):
-    monkeypatch.setattr(openapi, "PART", 400)
+    # The first parts of both are the same.
+    monkeypatch.setattr(openapi, "PART", 20)
     process = Process(Place())
     process.changes_at = 2
-    found: list[bytes] = []
+    found: list[Tagged] = []
     from_process(process.ask)("").addCallback(found.append)
-    assert list(orjson.loads(found[0])["paths"]) == ["/three"]
+    assert list(orjson.loads(found[0].text)["paths"]) == ["/three"]
 
 
 @pytest.mark.parametrize(("page", "error"), [(None, ServiceUnavailable), ({"error": "no such"}, NotFound)])

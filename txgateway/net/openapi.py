@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,12 @@ from twisted.internet.defer import Deferred, succeed
 from ..core.errors import NotFound, ServiceUnavailable
 from ..core.loading import LoadedMapping
 from ..core.openapi.document import About, Document
+from ..core.tagged import Tagged, tagged
 from .slices import Shared
 
 Page = dict[str, Any]
 # Gives the document of a service, or of all for an empty name; fails with a GatewayError.
-Describe = Callable[[str], Deferred[bytes]]
+Describe = Callable[[str], Deferred[Tagged]]
 
 # So many are kept; a service that nobody asks for has none.
 MOST = 32
@@ -40,7 +40,7 @@ class Descriptions:
         self,
         loaded: Callable[[], LoadedMapping],
         about: Callable[[], About],
-        run: Callable[[Callable[[], bytes]], Deferred[bytes]],
+        run: Callable[[Callable[[], Tagged]], Deferred[Tagged]],
         breathe: Callable[[], None],
     ) -> None:
         self._loaded = loaded
@@ -49,17 +49,17 @@ class Descriptions:
         self._breathe = breathe
         # Of what those that are kept were made, and they, by the names of services.
         self._made_of: tuple[object, About] | None = None
-        self._texts: dict[str, bytes] = {}
-        self._making: dict[str, Shared[bytes]] = {}
+        self._made: dict[str, Tagged] = {}
+        self._making: dict[str, Shared[Tagged]] = {}
 
-    def text(self, service: str) -> Deferred[bytes]:
+    def document(self, service: str) -> Deferred[Tagged]:
         """The document as JSON; fails with NotFound if there is no such service."""
         loaded, about = self._loaded(), self._about()
         made_of = (loaded.mapping, about)
         if self._made_of != made_of:
-            self._made_of, self._texts, self._making = made_of, {}, {}
-        if service in self._texts:
-            return succeed(self._texts[service])
+            self._made_of, self._made, self._making = made_of, {}, {}
+        if service in self._made:
+            return succeed(self._made[service])
         if service and service not in loaded.services:
             raise NotFound(f"There is no service {service[:80]!r}")
         if service not in self._making:
@@ -70,33 +70,33 @@ class Descriptions:
         """Some of a document, for another process.
 
         :param asked: JSON: ``service``, and ``begin``, the number of the first byte.
-        :returns: ``part`` in base64, ``size`` of the whole, and ``digest``, which tells one document from another.
+        :returns: ``part`` in base64, ``size`` of the whole, and ``tag``, which tells one document from another.
         """
         wanted = orjson.loads(asked)
         begin = int(wanted["begin"])
 
-        def cut(text: bytes) -> Page:
-            part = base64.b64encode(text[begin : begin + PART]).decode("ascii")
-            return {"part": part, "size": len(text), "digest": hashlib.sha256(text[:PART]).hexdigest()}
+        def cut(document: Tagged) -> Page:
+            part = base64.b64encode(document.text[begin : begin + PART]).decode("ascii")
+            return {"part": part, "size": len(document.text), "tag": document.tag}
 
-        return self.text(str(wanted["service"])).addCallback(cut)
+        return self.document(str(wanted["service"])).addCallback(cut)
 
-    def _make(self, service: str, loaded: LoadedMapping, about: About) -> Deferred[bytes]:
-        texts = self._texts
+    def _make(self, service: str, loaded: LoadedMapping, about: About) -> Deferred[Tagged]:
+        made = self._made
 
-        def write() -> bytes:
+        def write() -> Tagged:
             services = [loaded.services[service]] if service else list(loaded.services.values())
             pieces = []
             for piece in Document(services, loaded.mapping.routes, about).text():
                 pieces.append(piece)
                 self._breathe()
-            return b"".join(pieces)
+            return tagged(b"".join(pieces))
 
-        def keep(text: bytes) -> bytes:
-            if len(texts) >= MOST:
-                texts.clear()
-            texts[service] = text
-            return text
+        def keep(document: Tagged) -> Tagged:
+            if len(made) >= MOST:
+                made.clear()
+            made[service] = document
+            return document
 
         return self._run(write).addCallback(keep)
 
@@ -107,9 +107,9 @@ def from_process(ask: Callable[[str, float], Deferred[Page | None]]) -> Describe
     :param ask: asks one of them for a part, and waits so many seconds.
     """
 
-    async def gather(service: str) -> bytes:
+    async def gather(service: str) -> Tagged:
         parts: list[bytes] = []
-        begin, digest = 0, ""
+        begin, tag = 0, ""
         while True:
             asked = orjson.dumps({"service": service, "begin": begin}).decode("ascii")
             page = await ask(asked, WITHIN)
@@ -117,13 +117,13 @@ def from_process(ask: Callable[[str, float], Deferred[Page | None]]) -> Describe
                 raise ServiceUnavailable("No worker answered")
             if "error" in page:
                 raise NotFound(page["error"])
-            if begin and page["digest"] != digest:
+            if begin and page["tag"] != tag:
                 # Another mapping is served by now.
-                parts, begin, digest = [], 0, ""
+                parts, begin, tag = [], 0, ""
                 continue
             parts.append(base64.b64decode(page["part"]))
-            begin, digest = begin + len(parts[-1]), page["digest"]
+            begin, tag = begin + len(parts[-1]), page["tag"]
             if begin >= page["size"]:
-                return b"".join(parts)
+                return Tagged(b"".join(parts), tag)
 
     return lambda service: Deferred.fromCoroutine(gather(service))

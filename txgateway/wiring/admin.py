@@ -70,7 +70,7 @@ class Admin:
             actions,
             views,
             metrics=metrics.text,
-            openapi=described.text,
+            openapi=described.document,
             explaining=explanations.offered,
         )
         draw = considerately(drawing.run)

@@ -202,7 +202,7 @@ class GatewayService(Service):
     def _compose(self) -> None:
         settings, spans = self._settings, self._spans
         tracing = None if spans is None else Tracing(self._reactor.seconds, Random(), settings.tracing.sample, spans)
-        filters = public_filters(settings, self._observing.ledger, tracing, self._describing.public.text)
+        filters = public_filters(settings, self._observing.ledger, tracing, self._describing.public.document)
         self._route = compose(filters, self._gateway.handle)
         self._generic = compose(filters, self._gateway.handle_generic)
 

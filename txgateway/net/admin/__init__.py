@@ -15,6 +15,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from ...core.errors import GatewayError
+from ...core.tagged import Tagged, answer, tagged
 from ..explaining import Explaining
 from ..mapping.live import NotKept
 from ..openapi import Describe
@@ -52,7 +53,7 @@ class AdminPages:
     actions: Mapping[str, Action] = field(factory=dict)
     views: Mapping[str, View] = field(factory=dict)
     metrics: Callable[[], Deferred[bytes]] = lambda: succeed(b"")
-    openapi: Describe = lambda service: succeed(b"{}")
+    openapi: Describe = lambda service: succeed(tagged(b"{}"))
     explaining: Explaining | None = None
 
 
@@ -90,8 +91,7 @@ def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
     @app.route("/openapi.json", methods=["GET"])
     def openapi(request: Request) -> Deferred[bytes]:
         service = cast(Any, request.args).get(b"service", [b""])[0].decode("utf-8", "replace")
-        request.setHeader(b"content-type", b"application/json")
-        return cast("Deferred[bytes]", maybeDeferred(pages.openapi, service).addErrback(_undescribed, request))
+        return maybeDeferred(pages.openapi, service).addCallbacks(_described, _undescribed, (request,), {}, (request,))
 
     @app.route("/mapping/<action>", methods=["POST"])
     def act(request: Request, action: str) -> Deferred[bytes]:
@@ -134,8 +134,18 @@ def _refused(failure: Failure, request: Request) -> dict[str, Any]:
     return {"error": str(failure.value)}
 
 
+def _described(document: Tagged, request: Request) -> bytes:
+    known = request.requestHeaders.getRawHeaders(b"if-none-match", [])
+    response = answer(document, b"application/json", [(b"if-none-match", value) for value in known])
+    request.setResponseCode(response.status)
+    for name, value in response.headers:
+        request.setHeader(name, value)
+    return response.body
+
+
 def _undescribed(failure: Failure, request: Request) -> bytes:
     failure.trap(GatewayError)
+    request.setHeader(b"content-type", b"application/json")
     error = cast(GatewayError, failure.value)
     request.setResponseCode(error.status)
     return _dumps({"error": error.detail})
