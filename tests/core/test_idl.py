@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from txgateway.core.descriptor import Requiredness, StructKind
+from txgateway.core.doc_comments import Docs
 from txgateway.core.idl import MAX_CHARACTERS, MAX_NESTING, decode, parse, unescape
 from txgateway.core.syntax import (
     ConstantNode,
@@ -328,8 +331,12 @@ def test_repeated_annotations_keep_their_order_and_places() -> None:
 def docs(text: str) -> dict[str, str]:
     parsed = parse("a.thrift", text)
     assert parsed.tree is not None
-    nodes = [n for d in parsed.tree.definitions for n in (d, *getattr(d, "fields", getattr(d, "methods", ())))]
-    return {n.name.text: parsed.docs.of(n.start, n.name.line) for n in nodes}
+    found = Docs(parsed.source.text, parsed.tree)
+    nodes: list[Any] = list(parsed.tree.definitions)
+    for node in nodes:
+        for parts in ("fields", "members", "methods", "arguments", "throws"):
+            nodes += getattr(node, parts, ())
+    return {node.name.text: found.of(node) for node in nodes}
 
 
 def test_a_comment_belongs_to_what_it_stands_above_or_beside() -> None:
@@ -364,6 +371,40 @@ service B {
         "B": "B.",
         "call": "Calls.",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("enum E { A, B }  // Behind.", {"E": "Behind."}),
+        ("// Above.\nenum E { A, B }", {"E": "Above."}),
+        ("/* Before. */ enum E { A, B }", {"E": "Before."}),
+        ("enum E { /* One. */ A = 1, /* Two. */ B = 2 }", {"A": "One.", "B": "Two."}),
+        ("enum E { A = 1 /* One. */, B = 2 /* Two. */ }", {"A": "One.", "B": "Two."}),
+        ("enum E { A = 1, B = 2 // Two.\n C }", {"B": "Two."}),
+        ("enum E {  // Of all.\n A, // One.\n B } // Two.", {"E": "Of all.", "A": "One.", "B": "Two."}),
+        ("enum E { // Of all.\n // Above both.\n A, B\n}", {"E": "Of all.", "A": "Above both."}),
+        ("enum E { A } // Of E.\nenum F { B } // Of F.", {"E": "Of E.", "F": "Of F."}),
+        ("struct S { 1: i32 a = 3 /* One. */ 2: i32 b }", {"a": "One."}),
+        ('struct S { 1: map<i32, i32> a = {1: 2} (k = "}") /* One. */ 2: i32 b }', {"a": "One."}),
+        (
+            "struct S { /* One. */ 1: i32 a; /* Two. */ 2: i32 b; } // Behind.",
+            {"S": "Behind.", "a": "One.", "b": "Two."},
+        ),
+        ("service V { void f(1: i32 a) // Of f.\n}", {"f": "Of f."}),
+        ("service V { void f(/* One. */ 1: i32 a, 2: i32 b /* Two. */) }", {"a": "One.", "b": "Two."}),
+        (
+            "service V { void f(1: i32 a) throws (1: X x) /* Of f. */ void g() /* Of g. */ }",
+            {"f": "Of f.", "g": "Of g."},
+        ),
+        ("service V { void f(1: i32 a) } // Of V.", {"V": "Of V."}),
+        ("/* Of a line\n that goes on. */ typedef i32 T  // Not this.", {"T": "Of a line\nthat goes on."}),
+        ("const i32 c = 1 /* Of c,\n in two lines. */", {"c": "Of c,\nin two lines."}),
+        ("// Above nothing.\n\nenum E { A }\n/* Behind nothing. */ // Nor this.", {}),
+    ],
+)
+def test_a_comment_is_about_one_thing_even_where_several_share_a_line(text: str, expected: dict[str, str]) -> None:
+    assert {name: words for name, words in docs(text).items() if words} == expected
 
 
 # --- What is refused --------------------------------------------------------------------

@@ -80,7 +80,6 @@ class Parsed(NamedTuple):
     source: Source
     tree: FileNode | None
     errors: tuple[Diagnostic, ...]
-    docs: Docs
 
 
 def parse(path: str, text: str) -> Parsed:
@@ -91,11 +90,11 @@ def parse(path: str, text: str) -> Parsed:
     source = Source(path, _plain_lines(text))
     if len(text) > MAX_CHARACTERS:
         size = f"the file has {len(text):,} characters, more than the {MAX_CHARACTERS:,} allowed"
-        return Parsed(source, None, (Diagnostic(size, Position(path, 1, 1)),), Docs(""))
+        return Parsed(source, None, (Diagnostic(size, Position(path, 1, 1)),))
     error = _parse_text(source.text)
     if isinstance(error, FileNode):
-        return Parsed(source, error, (), Docs(source.text))
-    return Parsed(source, None, _all_errors(source, error), Docs(""))
+        return Parsed(source, error, ())
+    return Parsed(source, None, _all_errors(source, error))
 
 
 def decode(data: bytes) -> str:

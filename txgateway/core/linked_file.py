@@ -34,6 +34,7 @@ from .descriptor import (
     TypeName,
     Value,
 )
+from .doc_comments import Docs
 from .errors import Diagnostic, Severity
 from .idl import MAX_NESTING, Parsed, Place
 from .idl_words import nearest
@@ -105,7 +106,7 @@ class LinkedFile:
         self.includes = includes
         # A dictionary for its order: types and values may be looked at more than once.
         self._diagnostics: dict[Diagnostic, None] = {}
-        self._docs = parsed.docs
+        self._docs = Docs(parsed.source.text, tree)
         self._hints = 0
         self._typedefs: dict[str, Type | None] = {}
         self.names: dict[str, Definition] = {}
@@ -477,7 +478,7 @@ class LinkedFile:
 
     def _about(self, node: Declared, home: Home) -> tuple[Annotations, str, Position]:
         """What every declaration has besides: its annotations, comment and place."""
-        doc = self._docs.of(node.start, node.name.line)
+        doc = self._docs.of(node)
         return self._annotations(node.annotations, home), doc, self.source.position(node.name)
 
     def _annotations(self, nodes: AnnotationNodes, home: Home) -> Annotations:
