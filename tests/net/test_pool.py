@@ -31,6 +31,16 @@ def call(method: bytes = b"ping", deadline: float = 10.0, oneway: bool = False) 
     return Call("book", method, b"\0", oneway, deadline)
 
 
+class Dead:
+    """A writer whose peer has reset the connection."""
+
+    def write(self, data: bytes, ticket: Any) -> bool:
+        return False
+
+    def drop(self) -> tuple[()]:
+        return ()
+
+
 @pytest.fixture
 def waiting() -> list[Deferred[Any]]:
     """The calls of ``slow``, to be answered by the test."""
@@ -240,7 +250,7 @@ def test_a_connection_found_dead_before_a_byte_left_costs_nobody_anything(networ
         pool.call(call())
     network.pump()
     for client in pool._clients:
-        client._write = lambda data: False  # As a socket whose peer has reset it.
+        client._writer = Dead()
     reply = pool.call(call())
     network.pump()
     assert outcome(reply).payload == VOID

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from twisted.internet.task import deferLater
 from twisted.python.log import addObserver, removeObserver
 
 from txgateway.net.reactor import LeanEPollReactor
+from txgateway.net.writing import MOST_WRITERS, Writer
 
 
 class Told(Protocol):
@@ -81,3 +83,42 @@ def test_an_error_while_reading_is_logged_and_ends_that_connection_with_it(react
     assert told == [b"a", b"fail", "ZeroDivisionError"]
     assert got == [b"A"]
     assert failures == [(ZeroDivisionError, "Told,0,127.0.0.1")]
+
+
+def test_what_is_written_while_events_are_handled_leaves_when_they_are(reactor):
+    """More writers than wait for each other, and each gets its answer."""
+    if not isinstance(reactor, LeanEPollReactor):
+        pytest.skip("Twisted's own does not say when it handles events")
+    most, turns = 3 * MOST_WRITERS, []
+
+    class Echo(Protocol):
+        def connectionMade(self):
+            self.writer = Writer(self.transport, list)
+
+        def dataReceived(self, data):
+            turns.append((reactor.turn.is_on, len(reactor.turn.writers)))
+            self.writer.write(data.upper(), None)
+
+    port = reactor.listenTCP(0, ServerFactory.forProtocol(Echo), interface="127.0.0.1", backlog=most)
+    clients = [socket.create_connection(("127.0.0.1", port.getHost().port)) for _ in range(most)]
+    reactor.callLater(0.05, lambda: [client.sendall(b"ping") for client in clients])
+
+    def look():
+        if len(turns) == most:
+            reactor.stop()
+        else:
+            reactor.callLater(0, look)
+
+    reactor.callLater(0, look)
+    reactor.run(installSignalHandlers=False)
+    got = []
+    for client in clients:
+        client.settimeout(10)
+        got.append(client.recv(8))
+        client.close()
+    reactor.removeAll()
+    port.stopListening()
+    assert got == [b"PING"] * most
+    assert all(is_on for is_on, _ in turns)
+    assert max(waiting for _, waiting in turns) == MOST_WRITERS - 1
+    assert (reactor.turn.is_on, reactor.turn.writers) == (False, [])

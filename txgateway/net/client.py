@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet import tcp
@@ -17,7 +18,7 @@ from ..core.connection import Connection
 from ..core.errors import BadRequest, DeadlineExceeded, GatewayError, WireError
 from ..core.message import Call, MessageType, Reply
 from .alarm import NEVER, Alarm
-from .writing import Write, writer
+from .writing import Writer
 
 log = Logger()
 
@@ -72,6 +73,9 @@ class Owner(Protocol):
     def closed(self, client: Client) -> None:
         """The connection is gone; told before its calls fail."""
 
+    def carry(self, pending: Pending) -> None:
+        """Have another connection carry a call of which nothing was sent."""
+
 
 @implementer(IPushProducer)
 class Client(TwistedProtocol):
@@ -102,7 +106,7 @@ class Client(TwistedProtocol):
         self._heard = 0
         self._clogged = False
         self._closing = False
-        self._write: Write
+        self._writer: Writer
 
     @property
     def in_flight(self) -> int:
@@ -135,7 +139,9 @@ class Client(TwistedProtocol):
         except ValueError as error:
             pending.fail(BadRequest(f"What goes along with the call is too long: {error}"))
             return True
-        if not self._write(data):
+        writer = self._writer
+        # A oneway call is answered when it has left, so it does not wait for others.
+        if not (writer.write_now(data) if call.oneway else writer.write(data, pending)):
             self._connection.lost()
             self.abort()
             return False
@@ -173,7 +179,7 @@ class Client(TwistedProtocol):
             self._owner.freed(self)
 
     def connectionMade(self) -> None:
-        self._write = writer(self.transport)
+        self._writer = Writer(self.transport, self._unsent)
         if isinstance(self.transport, tcp.Connection):
             # Endpoints put a protocol between, whose work is done now.
             transport: Any = self.transport
@@ -200,8 +206,11 @@ class Client(TwistedProtocol):
             self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        unsent = self._take_back(self._writer.drop())
         self._owner.closed(self)
         self._end(None)
+        for pending in unsent:
+            self._owner.carry(pending)
 
     def pauseProducing(self) -> None:
         self._clogged = True
@@ -212,6 +221,22 @@ class Client(TwistedProtocol):
 
     def stopProducing(self) -> None:
         """Nothing to stop: connectionLost follows."""
+
+    def _unsent(self, tickets: Sequence[Pending]) -> None:
+        """The connection turned out to be dead before these calls were written."""
+        unsent = self._take_back(tickets)
+        self.abort()
+        self._owner.freed(self)
+        for pending in unsent:
+            self._owner.carry(pending)
+
+    def _take_back(self, tickets: Sequence[Pending]) -> list[Pending]:
+        """Those of them whose caller still waits; here nobody does any longer."""
+        waiting = [pending for pending in tickets if pending in self._pending]
+        for pending in waiting:
+            del self._pending[pending]
+            self._connection.forget(pending)
+        return waiting
 
     def _ring(self) -> None:
         if self._closing:

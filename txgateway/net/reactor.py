@@ -5,6 +5,8 @@ each time whether the descriptor is still one. Measured on the gateway's path, t
 28 a request. Here an event that says "readable" and nothing else calls ``doRead`` directly; any
 other takes Twisted's own way, and an error is logged and ends the connection as Twisted has it.
 
+What is written while events are handled leaves when they are, all in a row: see ``net/writing.py``.
+
 The one difference: what a protocol logs by ``twisted.python.log`` while it reads has no
 ``[Protocol,0,127.0.0.1]`` in front. ``twisted.logger`` never had it.
 """
@@ -19,13 +21,25 @@ from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
 from twisted.python import log
 
+from .writing import MOST_WRITERS, Turn
+
 
 class LeanEPollReactor(EPollReactor):
-    """See the module."""
+    """See the module.
+
+    :ivar turn: the events that are being handled.
+    """
+
+    turn: Turn
 
     # Twisted's type hints do not cover these.
     _poller: Any
     _selectables: dict[int, Any]
+
+    def __init__(self) -> None:
+        # Twisted opens sockets for itself meanwhile.
+        self.turn = Turn()
+        super().__init__()
 
     def doPoll(self, timeout: float | None) -> None:
         """Wait for events, for so many seconds at most, and handle them."""
@@ -35,7 +49,8 @@ class LeanEPollReactor(EPollReactor):
             if error.errno == errno.EINTR:
                 return
             raise
-        selectables = self._selectables
+        selectables, turn = self._selectables, self.turn
+        turn.is_on = True
         for fd, event in events:
             # An event before this one may have closed it.
             selectable = selectables.get(fd)
@@ -51,6 +66,9 @@ class LeanEPollReactor(EPollReactor):
                     self._disconnectSelectable(selectable, why, True)
             else:
                 log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
+            if len(turn.writers) >= MOST_WRITERS:
+                turn.flush()
+        turn.end()
 
     doIteration = doPoll
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -53,7 +53,7 @@ from ..core.skew import IDL_TAG
 from .alarm import NEVER, Alarm
 from .listening import Roomy
 from .registry import Announcement, Registry
-from .writing import Write, writer
+from .writing import Writer
 
 log = Logger()
 
@@ -152,7 +152,7 @@ class ServerConnection(Protocol):
         self._moved = server.clock.seconds()
         # When the request that is half here began.
         self._begun = NEVER
-        self._write: Write
+        self._writer: Writer
 
     @property
     def is_idle(self) -> bool:
@@ -171,7 +171,7 @@ class ServerConnection(Protocol):
     # Twisted calls these.
 
     def connectionMade(self) -> None:
-        self._write = writer(self.transport)
+        self._writer = Writer(self.transport, self._cut_off)
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
         self._alarm.set(self._due())
@@ -298,8 +298,11 @@ class ServerConnection(Protocol):
         self._moved = self._server.clock.seconds()
         if self._finishing or self._server.leaving:
             reply = farewell(reply)
-        if not self._write(self._frame(asked, reply)):
+        if not self._writer.write(self._frame(asked, reply), None):
             self.abort()
+
+    def _cut_off(self, _: Sequence[None]) -> None:
+        self.abort()
 
     def _frame(self, asked: _Asked, reply: Message) -> bytes:
         try:

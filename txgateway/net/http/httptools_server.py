@@ -30,7 +30,7 @@ from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, 
 from ...core.message import Header, Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
-from ..writing import Write, writer
+from ..writing import Writer
 from . import Handler, HttpLimits, PublicHandlers, http_servers
 from .handover import handover
 from .klein_server import LAST_REQUEST_WITHIN, klein_site, needed_by_klein
@@ -107,7 +107,7 @@ class HttpConnection(Protocol):
         self._left = 0
         self._alarm = Alarm(server.clock, self._ring)
         self._reader: RequestReader
-        self._write: Write
+        self._writer: Writer
 
     @property
     def is_idle(self) -> bool:
@@ -116,7 +116,7 @@ class HttpConnection(Protocol):
 
     def connectionMade(self) -> None:
         transport = self.transport
-        self._write = writer(transport)
+        self._writer = Writer(transport, self._cut_off)
         client = getattr(transport.getPeer(), "host", "")
         self._reader = RequestReader(self._server.message_limits, read_headers, client)
         # Only to hear when more is queued than the client takes.
@@ -248,14 +248,13 @@ class HttpConnection(Protocol):
         if not data or self._lost:
             return
         self._since = server.clock.seconds()
-        if not self._write(data):
+        if not self._writer.write(data, None):
             self.transport.abortConnection()
         elif closes:
             self._close()
 
-    def _send(self, data: bytes) -> None:
-        if not self._write(data):
-            self.transport.abortConnection()
+    def _cut_off(self, _: Sequence[None]) -> None:
+        self.transport.abortConnection()
 
     def _close(self) -> None:
         """Close once what was written has been taken."""
@@ -311,7 +310,8 @@ class HttpConnection(Protocol):
                 self._since = self._server.clock.seconds()
             if reader.awaited and not self._line:
                 reader.told()
-                self._send(_CONTINUE)
+                if not self._writer.write(_CONTINUE, None):
+                    self.transport.abortConnection()
         if wanted != self._paused:
             self._paused = wanted
             (self.transport.pauseProducing if wanted else self.transport.resumeProducing)()
