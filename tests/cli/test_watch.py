@@ -21,7 +21,7 @@ from txgateway.cli import main
 from txgateway.cli.watch import Look, _picture
 from txgateway.testing import free_port
 
-HEALTH = {"status": "ok", "in_flight": 3, "mapping": {"services": 2, "errors": [], "trouble": ""}}
+HEALTH = {"status": "ok", "in_flight": 3, "reasons": [], "mapping": {"services": 2}}
 READY = {"ready": True, "waiting_for": []}
 SERVICES = {"book": [LIVE, EJECTED, DRAINING], "shop": []}
 
@@ -50,12 +50,13 @@ def test_counts_that_begin_anew_are_no_negative_rate():
 
 
 def test_what_is_wrong_stands_in_the_head():
-    health = {**HEALTH, "workers": {"7": "ok", "8": "no answer"}}
-    health["mapping"] = {"services": 1, "errors": ["a.thrift:1:1: error"], "trouble": "idl: gone"}
-    head = seen(Look(1.0, health, {"ready": False, "waiting_for": ["a mapping"]}, {}))[0]
-    assert head == (
-        "http://gw:1 waits for a mapping 1 service, 3 in flight 1 error in the IDL idl: gone 1 of 2 workers well"
-    )
+    health = {**HEALTH, "workers": {"7": "ok", "8": "no answer"}, "mapping": {"services": 1}}
+    health["reasons"] = ["the IDL has 1 error: see mapping.errors", "worker 8 does not answer"]
+    lines = seen(Look(1.0, health, {"ready": False, "waiting_for": ["a mapping"]}, {}))
+    assert lines[:3] == [
+        "http://gw:1 waits for a mapping 1 service, 3 in flight 1 of 2 workers well",
+        *health["reasons"],
+    ]
 
 
 def test_what_has_no_room_is_counted():

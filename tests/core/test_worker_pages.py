@@ -7,7 +7,19 @@ from txgateway.core import worker_pages
 
 def test_one_that_does_not_answer_is_degraded_and_named():
     page = worker_pages.health({1: {"status": "ok", "in_flight": 2, "version": "1"}, 2: None})
-    assert page == {"status": "degraded", "in_flight": 2, "version": "1", "workers": {"1": "ok", "2": "no answer"}}
+    assert page == {
+        "status": "degraded",
+        "reasons": ["worker 2 does not answer"],
+        "in_flight": 2,
+        "version": "1",
+        "workers": {"1": "ok", "2": "no answer"},
+    }
+
+
+def test_what_several_workers_complain_of_is_said_once():
+    one, other = ({"status": "degraded", "reasons": ["etcd is lost", *more]} for more in ([], ["the IDL has 1 error"]))
+    page = worker_pages.health({1: one, 2: other})
+    assert page["reasons"] == ["etcd is lost", "the IDL has 1 error"]
 
 
 def test_all_fine():
@@ -17,6 +29,7 @@ def test_all_fine():
 
 def test_nobody_is_not_fine():
     assert worker_pages.health({})["status"] == "degraded"
+    assert worker_pages.health({})["reasons"] == ["no worker serves"]
     assert worker_pages.ready({}) == {"ready": False, "waiting_for": ["a worker"]}
     assert worker_pages.services({1: None}) == {"services": {}, "registries": []}
     assert worker_pages.first({1: None}) == {}

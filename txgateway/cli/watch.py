@@ -90,7 +90,7 @@ def _watch(admin: str, names: Sequence[str], every: float, look: Look) -> None:
     trouble = ""
     with _keys() as pressed, Live(screen=True, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(_picture(admin, look, before, live.console.height - AROUND, trouble), refresh=True)
+            live.update(_picture(admin, look, before, _room(live.console, look), trouble), refresh=True)
             if QUIT in pressed(every):
                 return
             try:
@@ -145,6 +145,11 @@ def _raw(stdin: Any) -> Iterator[bool]:
 # What is seen
 
 
+def _room(console: Console, look: Look) -> int:
+    """Lines for instances."""
+    return console.height - AROUND - len(look.health.get("reasons", ()))
+
+
 def _picture(admin: str, look: Look, before: Look | None, height: int | None, trouble: str) -> Group:
     rows = [row for name in look.services for row in _rows(name, look, before)]
     shown = rows if height is None else rows[: max(height, 1)]
@@ -164,14 +169,12 @@ def _head(admin: str, look: Look) -> Text:
     else:
         head.append(f"  waits for {', '.join(look.ready.get('waiting_for', ()))}", style="red")
     head.append(f"  {many(mapping.get('services', 0), 'service')}, {look.health.get('in_flight', 0)} in flight")
-    if mapping.get("errors"):
-        head.append(f"  {many(len(mapping['errors']), 'error')} in the IDL", style="red")
-    if mapping.get("trouble"):
-        head.append(f"  {mapping['trouble']}", style="red")
     workers = look.health.get("workers")
     if workers:
         well = sum(state == "ok" for state in workers.values())
         head.append(f"  {well} of {len(workers)} workers well", style="" if well == len(workers) else "red")
+    for reason in look.health.get("reasons", ()):
+        head.append(f"\n{reason}", style="red")
     return head
 
 

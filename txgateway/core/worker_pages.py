@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .pages.series import joined
@@ -25,11 +25,22 @@ def health(pages: Mapping[int, Page | None]) -> Page:
     return {
         **first,
         "status": "ok" if fine else "degraded",
+        "reasons": list(dict.fromkeys(_reasons(pages))),
         "in_flight": sum(page.get("in_flight", 0) for page in answers),
         "workers": {
             str(pid): "no answer" if page is None else page.get("status", "unknown") for pid, page in pages.items()
         },
     }
+
+
+def _reasons(pages: Mapping[int, Page | None]) -> Iterator[str]:
+    for pid, page in pages.items():
+        if page is None:
+            yield f"worker {pid} does not answer"
+        else:
+            yield from page.get("reasons", ())
+    if not pages:
+        yield "no worker serves"
 
 
 def ready(pages: Mapping[int, Page | None]) -> Page:

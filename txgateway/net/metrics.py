@@ -150,6 +150,9 @@ def of_discoveries(discoveries: Iterable[Discovery], now: float) -> Iterator[Sam
 
 
 def of_mapping(live: LiveMapping) -> Iterator[Sample]:
+    for source in live.sources:
+        if "connected" in source:
+            yield families.DISCOVERY_CONNECTED, (source["prefix"],), int(source["connected"])
     yield families.MAPPING_GENERATION, (), live.generation
     yield families.MAPPING_SERVICES, (), len(live.loaded.mapping.services)
     yield families.MAPPING_ROUTES, (), len(live.loaded.mapping.routes)

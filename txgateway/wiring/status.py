@@ -27,9 +27,10 @@ class Status:
 
     def health(self) -> dict[str, Any]:
         mapping = self._live.status()
-        broken = mapping["trouble"] or mapping["errors"]
+        reasons = self._reasons(mapping)
         return {
-            "status": "degraded" if broken else "ok",
+            "status": "degraded" if reasons else "ok",
+            "reasons": reasons,
             "version": __version__,
             "in_flight": self._observing.ledger.running,
             "mapping": {
@@ -39,6 +40,25 @@ class Status:
             },
             "discovery": {"ready": self._following.is_ready},
         }
+
+    def _reasons(self, mapping: dict[str, Any]) -> list[str]:
+        """What is wrong though requests are served, a line each."""
+        errors, trouble = len(mapping["errors"]), mapping["trouble"]
+        return [
+            *([f"the IDL has {errors} error{'' if errors == 1 else 's'}: see mapping.errors"] if errors else []),
+            *([f"the IDL cannot be read: {trouble}"] if trouble else []),
+            *(
+                f"etcd is lost, and the IDL under {each['prefix']} is served as it was: {each['trouble']}"
+                for each in mapping["sources"]
+                if each.get("trouble")
+            ),
+            *(
+                f"etcd is lost, and the instances under {each['prefix'] or '/'} are those known last: {each['trouble']}"
+                for registry in self._following.registries
+                for each in registry.summary().get("prefixes", ())
+                if each["trouble"]
+            ),
+        ]
 
     def ready(self) -> dict[str, Any]:
         missing = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from txgateway.core.metrics import COUNTER, GAUGE, GREATEST, HISTOGRAM, Family, Snapshot
+from txgateway.core.metrics import COUNTER, GAUGE, GREATEST, HISTOGRAM, LEAST, Family, Snapshot
 from txgateway.core.metrics.joining import Joined
 
 COUNT = Family("a_total", COUNTER, "", ("one",))
@@ -28,6 +28,12 @@ def said(count: int, level: int = 1, same: int = 7) -> Snapshot:
 def joined(join: Joined, snapshots: dict) -> dict:
     (total,) = (total for step in join.join(snapshots) for total in step)
     return {name: {tuple(labels): value for labels, value in samples} for name, samples in total.items()}
+
+
+def test_of_what_is_well_in_some_processes_only_the_worst_is_shown():
+    connected = Family("e", GAUGE, "", ("prefix",), LEAST)
+    said = {1: {"e": [(("p",), 1)]}, 2: {"e": [(("p",), 0)]}, 3: {"e": [(("p",), 1)]}}
+    assert joined(Joined([connected]), said) == {"e": {("p",): 0}}
 
 
 def test_counters_add_up_and_what_is_the_same_in_all_does_not():

@@ -9,8 +9,8 @@ from __future__ import annotations
 from attrs import frozen
 
 COUNTER, GAUGE, HISTOGRAM = "counter", "gauge", "histogram"
-# How the values of several processes become one: added, or the greatest of what is the same in all.
-SUM, GREATEST = "sum", "greatest"
+# How the values of several processes become one: added, or the greatest or the least, of which one is the worst.
+SUM, GREATEST, LEAST = "sum", "greatest", "least"
 
 # That of a histogram: the sum of all that was observed, then how much of it is in each bucket by itself.
 Value = float | list[float]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import COUNTER, GAUGE, GREATEST, HISTOGRAM, Family
+from . import COUNTER, GAUGE, GREATEST, HISTOGRAM, LEAST, Family
 
 _METHOD = ("service", "method")
 
@@ -55,7 +55,7 @@ CONNECTIONS = Family("tgw_upstream_connections", GAUGE, "Connections to instance
 BREAKERS = Family("tgw_breakers", GAUGE, "Circuit breakers by state", ("service", "of", "state"), GREATEST)
 
 # Where instances and routes come from.
-DISCOVERY_CONNECTED = Family("tgw_discovery_connected", GAUGE, "1 while etcd is heard of", ("prefix",), GREATEST)
+DISCOVERY_CONNECTED = Family("tgw_discovery_connected", GAUGE, "1 while etcd is heard of", ("prefix",), LEAST)
 DISCOVERY_REVISION = Family(
     "tgw_discovery_revision", GAUGE, "The revision of etcd that is known", ("prefix",), GREATEST
 )

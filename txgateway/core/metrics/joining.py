@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from . import COUNTER, GREATEST, HISTOGRAM, Family, Snapshot, Value
+from . import COUNTER, GREATEST, HISTOGRAM, LEAST, Family, Snapshot, Value
 
 _Sums = dict[str, dict[tuple[str, ...], Value]]
 
@@ -53,7 +53,7 @@ def _joined(one: Value, other: Value, how: str) -> Value:
         return [a + b for a, b in zip(one, other, strict=True)]
     assert not isinstance(one, list)
     assert not isinstance(other, list)
-    return max(one, other) if how == GREATEST else one + other
+    return max(one, other) if how == GREATEST else min(one, other) if how == LEAST else one + other
 
 
 def _listed(sums: _Sums) -> Snapshot:

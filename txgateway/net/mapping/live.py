@@ -263,6 +263,11 @@ class LiveMapping:
             total=len(new),
         )
 
+    @property
+    def sources(self) -> list[dict[str, Any]]:
+        """How each source of IDL stands."""
+        return [source.status() for source in self._sources]
+
     def status(self) -> dict[str, Any]:
         """For the admin pages."""
         return {
@@ -274,7 +279,7 @@ class LiveMapping:
             "overridden": dict(self.loaded.overridden),
             "generation": self.generation,
             "reloads": dict(self.reloads),
-            "sources": [source.status() for source in self._sources],
+            "sources": self.sources,
             "refused": [
                 {"service": each.service, "fingerprint": each.fingerprint, "breaking": list(each.breaking)}
                 for each in self.loaded.judgements
