@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -158,11 +159,21 @@ def find_etcd() -> str | None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free just now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 where nobody listens; a server takes it with ``SO_REUSEADDR``, as servers do.
+
+    On Linux the kernel gives it to nobody else as long as this process lives, not even
+    while a server that listened there is away. Elsewhere it was free just now.
+    """
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    if sys.platform == "linux":
+        # Bound for good, and never listening.
+        holder.detach()
+    else:
+        holder.close()
+    return port
 
 
 class EtcdServer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +20,6 @@ registries.load()
 
 A = Instance("127.0.0.1", 9001, 3, {"zone": "a"})
 B = Instance("127.0.0.1", 9002)
-PREFIXES = map("contract-{}".format, itertools.count())
 
 
 def static(request: pytest.FixtureRequest) -> Registry:
@@ -33,7 +32,7 @@ def memory(request: pytest.FixtureRequest) -> Registry:
 
 def etcd(request: pytest.FixtureRequest) -> Registry:
     server = request.getfixturevalue("etcd")
-    return registries["etcd"](reactor, {"endpoints": [server.url], "prefix": next(PREFIXES)})
+    return registries["etcd"](reactor, {"endpoints": [server.url], "prefix": f"contract-{uuid.uuid4().hex}"})
 
 
 @pytest.fixture(params=[static, memory, etcd])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import http.client
 import json
@@ -51,10 +52,21 @@ def build() -> Path:
         return folder
     _require_go()
     CACHE.mkdir(exist_ok=True)
+    with open(CACHE / "kitex.lock", "w") as lock:
+        # Who comes second waits and finds the programs built.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _build_into(folder)
+    return folder
+
+
+def _build_into(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="kitex-build-", dir=CACHE) as temporary:
         _run_build(Path(temporary) / "out")
-        _keep(Path(temporary) / "out", folder)
-    return folder
+        (Path(temporary) / "out").rename(folder)
+    for stale in CACHE.glob("kitex-*"):
+        if stale != folder:
+            shutil.rmtree(stale, ignore_errors=True)
 
 
 def _fingerprint() -> str:
@@ -86,17 +98,6 @@ def _run_build(out: Path) -> None:
         raise Unavailable(f"the Go modules of the Kitex peers cannot be fetched: {done.stderr.strip()[-500:]}")
     if done.returncode != 0:
         raise RuntimeError(f"tests/kitex/build.sh failed with {done.returncode}:\n{done.stdout}{done.stderr}"[-8000:])
-
-
-def _keep(out: Path, folder: Path) -> None:
-    try:
-        out.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # a second test run was quicker: its programs are the same
-            raise
-    for stale in CACHE.glob("kitex-*"):
-        if stale != folder and not stale.name.startswith("kitex-build-"):
-            shutil.rmtree(stale, ignore_errors=True)
 
 
 class Program:

@@ -5,11 +5,11 @@ Limits of time are how long a test waits at most, never how long something took.
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +31,6 @@ from ..waiting import until
 
 reactor: Any = global_reactor
 
-PREFIXES = map("outage-{}".format, itertools.count())
 A, B, C = (Instance("127.0.0.1", port) for port in (9001, 9002, 9003))
 
 
@@ -78,7 +77,7 @@ def follow() -> Iterator[Opened]:
 @pytest.fixture
 def prefix() -> str:
     """A place of one's own in the etcd that all share."""
-    return next(PREFIXES)
+    return f"outage-{uuid.uuid4().hex}"
 
 
 def port_of(url: str) -> int:
