@@ -166,6 +166,8 @@ class HttpConnection(Protocol):
                 self._begin(request)
                 if line and line[0].response is not None:
                     self._answer()
+                elif not self._reader.buffered:
+                    break
         except GatewayError as error:
             begun = 0
             self._refuse(error)
@@ -238,15 +240,15 @@ class HttpConnection(Protocol):
     def _answer(self) -> None:
         """Write the answers whose turn it is."""
         line, server = self._line, self._server
-        data = b""
+        answers: list[bytes] = []
         closes = False
         while line and not closes and (response := line[0].response) is not None:
             exchange = line.popleft()
             closes = exchange.closes or server.draining
-            answer = server.render(response, exchange.request, closes)
-            data = data + answer if data else answer
-        if not data or self._lost:
+            answers.append(server.render(response, exchange.request, closes))
+        if not answers or self._lost:
             return
+        data = answers[0] if len(answers) == 1 else b"".join(answers)
         self._since = server.clock.seconds()
         if not self._writer.write(data, None):
             self.transport.abortConnection()
@@ -297,9 +299,10 @@ class HttpConnection(Protocol):
         """Read on or not, and for how long."""
         if self._lost or self._closing_at is not NEVER:
             return
-        full = self._held is not None or self._turn is not None or len(self._line) >= self._limits.pipeline
+        line = self._line
+        full = self._held is not None or self._turn is not None or len(line) >= self._limits.pipeline
         wanted = (full or self._clogged) and not self._deaf
-        if self._line and not wanted and not self._paused:
+        if line and not wanted and not self._paused:
             # The common case: a request runs, there is no hurry, and reading goes on.
             return
         reader = self._reader
@@ -308,7 +311,7 @@ class HttpConnection(Protocol):
             if phase is not self._phase:
                 self._phase = phase
                 self._since = self._server.clock.seconds()
-            if reader.awaited and not self._line:
+            if reader.awaited and not line:
                 reader.told()
                 if not self._writer.write(_CONTINUE, None):
                     self.transport.abortConnection()
@@ -475,10 +478,10 @@ class HttpToolsServer:
         if now != self._date_of:
             self._new_date(now)
         end = self._closing_end if closes else self._end
-        if request.id and self._id_start:
-            end = b"%b%b\r\n%b" % (self._id_start, request.id.encode("ascii"), end)
         body = response.body
         sent = b"" if request.verb == "HEAD" else body
+        if request.id and self._id_start:
+            start = b"%b%b%b\r\n" % (start, self._id_start, request.id.encode("ascii"))
         if not needs_length:
             return start + end + (b"" if response.status in NO_BODY else sent)
         return b"%bcontent-length: %d\r\n%b%b" % (start, len(body), end, sent)
