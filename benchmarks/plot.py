@@ -25,7 +25,7 @@ WIDTH = 0.38
 
 def draw_costs(axes: Axes, works: dict[str, Any]) -> None:
     """A pair of bars for each work: CPU time in parts of the Go gateway's."""
-    for place, (name, each) in enumerate(works.items()):
+    for place, each in enumerate(works.values()):
         for who, offset, cpu in ((THEIRS, -WIDTH / 2, each["theirs"]["cpu"]), (OURS, WIDTH / 2, each["ours"]["cpu"])):
             height = 1.0 if who is THEIRS else each["ratio"]
             axes.bar(place + offset, height, WIDTH, color=COLOURS[who], label=who if place == 0 else None)
@@ -39,9 +39,8 @@ def draw_costs(axes: Axes, works: dict[str, Any]) -> None:
 def draw_latencies(axes: Axes, found: dict[str, Any]) -> None:
     """Latencies of both at the same rates, which do not wait for answers."""
     for who, name in (("theirs", THEIRS), ("ours", OURS)):
-        rows = sorted(
-            (each for key, each in found.items() if key.startswith(f"{who} same")), key=lambda row: row["rate"]
-        )
+        mine = [each for key, each in found.items() if key.startswith(f"{who} same")]
+        rows = sorted(mine, key=lambda row: row["rate"])
         rates = [row["rate"] / 1000 for row in rows]
         for part, line in (("p50", ":"), ("p99", "-")):
             axes.plot(rates, [row[part] for row in rows], line, color=COLOURS[name], marker="o", markersize=4)
