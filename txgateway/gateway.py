@@ -73,7 +73,9 @@ class Gateway:
         except GatewayError as error:
             name_method(error, plan)
             raise
-        return reply.addCallbacks(self.answer, blame, callbackArgs=(plan,), errbackArgs=(plan,))
+        whose = (plan,)
+        # By position, as elsewhere on a request's way: keywords cost 0.2 us in each call.
+        return reply.addCallbacks(self.answer, blame, whose, {}, whose)
 
     def prepare(self, request: Request, plan: Plan, path: PathParameters) -> Call:
         arguments = plan.bind(request, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from random import Random
 from typing import Any
 
@@ -73,7 +72,8 @@ def sender(
 def _delivery(upstream: Upstream, policy: Policy, settings: Settings) -> Send:
     if policy.retries or not (policy.idempotent and policy.repeats_lost):
         return upstream.deliver
-    return partial(upstream.deliver, savings=Savings(settings.policy.retry_budget))
+    savings = Savings(settings.policy.retry_budget)
+    return lambda call: upstream.deliver(call, savings)
 
 
 def policies_from(settings: Settings) -> Policies:

@@ -58,7 +58,7 @@ class Ledger:
         except Exception:
             answer = fail()
         whose = (request,)
-        return answer.addCallbacks(self._answered, self._failed, callbackArgs=whose, errbackArgs=whose)
+        return answer.addCallbacks(self._answered, self._failed, whose, {}, whose)
 
     def none(self) -> Deferred[None]:
         """Fires once nothing is running: draining waits for it."""

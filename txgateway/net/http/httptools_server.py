@@ -211,7 +211,8 @@ class HttpConnection(Protocol):
             answer = exchange.answer = self._server.handle(request)
         except Exception:
             answer = fail()
-        answer.addCallbacks(self._answered, self._failed, callbackArgs=(exchange,), errbackArgs=(exchange,))
+        whose = (exchange,)
+        answer.addCallbacks(self._answered, self._failed, whose, {}, whose)
 
     def _answered(self, response: Response, exchange: _Exchange) -> None:
         exchange.answer = None
