@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -36,6 +37,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # What a shell starts in the background is deaf to Ctrl-C, and so would be all programs that tests end by it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for ignored in (
         # The last release of txaioetcd is older than this wish of Twisted's,
         "twisted.internet.defer.returnValue was deprecated:DeprecationWarning:txaioetcd",

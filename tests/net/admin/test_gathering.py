@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from txgateway.core.instances import Instance
 from txgateway.core.pages.changes import Changes
 from txgateway.core.pages.series import SECONDS
 from txgateway.core.pages.shares import EVERY
+from txgateway.net import slices
 from txgateway.net.admin import gathering
 from txgateway.net.admin.gathering import Gatherer
 from txgateway.testing import ScriptedServer, free_port
@@ -71,7 +73,9 @@ class Running:
 
 
 @pytest_twisted.async_yield_fixture
-async def running(tmp_path):
+async def running(tmp_path, monkeypatch):
+    # On a busy machine a second would be gathered in several turns, of which the Clock knows nothing.
+    monkeypatch.setattr(slices, "SLICE", math.inf)
     shutil.copy(IDL, tmp_path / "book.thrift")
     (tmp_path / "shop.thrift").write_text('service Shop { void buy() (api.qeury="x", api.post="/buy") }')
     server = await ScriptedServer({"queryBook": EMPTY}).start(reactor)
