@@ -226,7 +226,7 @@ class Rig:
     def ours(self, *options: str, idl: Path = IDL, cores: int | str = OURS) -> Program:
         """Our gateway, with all as shipped but for the options."""
         port = free_port()
-        twistd = [Path(sys.executable).parent / "twistd", "-n", "--pidfile=", "--reactor=tgw-epoll", "tgw"]
+        twistd = [Path(sys.executable).parent / "twistd", "-n", "--pidfile=", "tgw"]
         listen = ["--idl", str(idl), "--listen", f"tcp:{port}:interface=127.0.0.1"]
         static = [part for each in self.services for part in ("--static", f"bench={each}")]
         return self._stack.enter_context(running(Program(cores, [*twistd, *listen, *static, *options], port)))

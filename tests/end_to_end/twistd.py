@@ -41,9 +41,9 @@ def request(port: int, verb: str, target: str, body: bytes | str | None = None, 
 class Twistd(Program):
     """A ``twistd`` command in the foreground; its log is kept."""
 
-    def __init__(self, command: str, *options: str) -> None:
-        twistd = Path(sys.executable).parent / "twistd"
-        super().__init__([twistd, "--nodaemon", "--pidfile=", command, *options])
+    def __init__(self, command: str, *options: str, reactor: str = "") -> None:
+        twistd = [Path(sys.executable).parent / "twistd", "--nodaemon", "--pidfile="]
+        super().__init__([*twistd, *([f"--reactor={reactor}"] if reactor else []), command, *options])
 
     def find(self, pattern: str, timeout: float = START_TIMEOUT) -> str:
         """Wait until the log has this, and return its first group."""

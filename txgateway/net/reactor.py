@@ -1,4 +1,7 @@
-"""Twisted's epoll reactor without the logging context around each read: ``twistd --reactor=tgw-epoll``.
+"""Twisted's epoll reactor without the logging context around each read: ``tgw-epoll``.
+
+``twistd tgw`` and its workers run on it without being asked, where there is epoll; ``twistd --reactor=NAME tgw``
+chooses another one, and ``twistd --reactor=tgw-epoll`` this one for any program.
 
 Twisted calls every event inside a context that names its connection for the log, and asks
 each time whether the descriptor is still one. Measured on the gateway's path, that is 8 us of
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import select
+import sys
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -76,3 +80,9 @@ class LeanEPollReactor(EPollReactor):
 def install() -> None:
     """Make it the reactor of this process."""
     installReactor(LeanEPollReactor())
+
+
+def install_unless_chosen() -> None:
+    """Make it the reactor of this process, unless there is one."""
+    if "twisted.internet.reactor" not in sys.modules:
+        install()
