@@ -11,6 +11,7 @@ from txgateway.core.loading import (
     Root,
     load_mapping,
 )
+from txgateway.core.mapping import MappingSettings
 from txgateway.core.message import Request
 
 
@@ -107,6 +108,60 @@ def test_policies_that_stay_are_the_very_same():
     assert list(after["b"].policies) == ["B.more"]
 
 
+class Prepared(World):
+    """Files that are prepared before they are loaded, and how many were compiled meanwhile."""
+
+    def __init__(self, **files: str) -> None:
+        super().__init__(**files)
+        self.compiled = 0
+        self.loader._keep = self._count
+
+    def _count(self, part: object, *, circles: bool) -> None:
+        self.compiled += circles
+
+    def prepare(self, stem: str, text: str, stop: bool = False) -> None:
+        self.files[f"{stem}.thrift"] = text
+        self.loader.prepare(f"{stem}.thrift", self._read, lambda: stop)
+
+
+@pytest.mark.parametrize("stem", ["a", "new"])
+def test_what_was_prepared_is_not_compiled_again(stem):
+    world = Prepared(a=idl("a"), b=idl("b"))
+    world.prepare(stem, idl(stem, "/other"))
+    assert (world.compiled, routes(world.loaded)) == (1, {"/a", "/b"})
+    assert "/other" in routes(world.serve())
+    assert world.compiled == 1
+    # Nor is it remembered for longer than it may be of use.
+    world.serve()
+    assert not world.loader._prepared
+
+
+def test_what_was_prepared_and_changed_again_is_served_as_it_is_at_last():
+    world = Prepared(a=idl("a"))
+    world.prepare("a", idl("a", "/draft"))
+    assert routes(world.write("a", idl("a", "/last"))) == {"/last"}
+    world.prepare("a", "struct {")
+    assert routes(world.write("a", idl("a", "/mended"))) == {"/mended"}
+    assert not world.loaded.errors
+    world.prepare("a", idl("a", "/draft"))
+    world.loader.settings = MappingSettings(business_status=418)
+    assert routes(world.serve()) == {"/draft"}
+    assert world.loaded.compiled[0].settings is world.loader.settings
+
+
+def test_whoever_includes_a_file_is_prepared_with_it_unless_a_load_waits():
+    user = 'include "common.thrift"\nservice {0} {{ common.P get(1: common.P p) (api.get="/{0}") }}'
+    world = Prepared(common="struct P { 1: string one }", u=user.format("U"), v=user.format("V"), w=idl("w"))
+    world.prepare("common", "struct P { 1: string two }", stop=True)
+    assert world.compiled == 0
+    world.prepare("common", "struct P { 1: string two }")
+    assert world.compiled == 2
+    world.serve()
+    assert world.compiled == 2
+    fields = {f.name for name in "uv" for s in world.loaded.services[name].schema.structs.values() for f in s.fields}
+    assert fields == {"two"}
+
+
 @pytest.mark.parametrize("broken", ["struct {", idl("a")[:-20], "", "  \n", idl("a")[: idl("a").index("service")]])
 def test_a_broken_file_keeps_its_last_good_version(broken):
     world = World(a=idl("a"), b=idl("b"))
@@ -165,7 +220,8 @@ def test_includes_that_come_to_include_each_other_are_told_with_their_chain():
     world.write("b", 'include "a.thrift"\nstruct B {}')
     assert world.loaded.kept == ("a",)
     assert "the files include each other" in world.errors()
-    assert any("a.thrift -> b.thrift -> a.thrift" in error.hint for error in world.loaded.errors)
+    (circle,) = (error for error in world.loaded.errors if error.hint == "a.thrift -> b.thrift -> a.thrift")
+    assert str(circle).startswith("b.thrift:1:9: ")
     assert routes(world.loaded) == {"/a", "/c"}
     world.write("b", "struct B {}")
     assert not world.loaded.errors

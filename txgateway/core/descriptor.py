@@ -55,10 +55,11 @@ class Annotations:
 
     def first(self, key: str) -> Annotation | None:
         """The first annotation with this key, or None."""
-        return next(iter(self.all(key)), None)
+        found = self.all(key) if self.items else ()
+        return found[0] if found else None
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.first(key) is not None
+        return bool(self.items) and isinstance(key, str) and bool(self.all(key))
 
     def __iter__(self) -> Iterator[Annotation]:
         return iter(self.items)

@@ -52,7 +52,7 @@ def converts(field: Field) -> bool:
 
 def embeds(field: Field) -> bool:
     """Whether its text is JSON and stands in JSON as such."""
-    return marked(field, BODY_DYNAMIC) and field.type == ScalarType(Scalar.STRING, field.type.annotations)
+    return marked(field, BODY_DYNAMIC) and isinstance(field.type, ScalarType) and field.type.scalar is Scalar.STRING
 
 
 def _all(field: Field, annotation: str) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class Compiled:
     :ivar sources: the text of every file that took part, by its path.
     :ivar found: what was read to make it, by path: includes are looked for in several places.
     :ivar wire: the wire fingerprint of each of its services.
-    :ivar packed: its descriptors as bytes, for whoever keeps many versions: some KB, no objects.
+    :ivar packed: descriptors of what it has on the wire, as bytes, for whoever keeps many versions: some KB.
     :ivar settings: by which it was compiled.
     :ivar digest: the same for the same texts at the same paths.
     """
@@ -199,6 +199,8 @@ class Loader:
         self._cache = Cache()
         self._included: set[str] = set()
         self._known: dict[str, Compiled] = {}
+        # What was compiled of files before it was certain that they stay so, by path.
+        self._prepared: dict[str, Compiled] = {}
         self._served = LoadedMapping()
 
     def load(self, roots: Iterable[Root], judge: Judge | None = None) -> LoadedMapping:
@@ -215,6 +217,11 @@ class Loader:
             self._cache.keep(self._included)
             self._breathe()
         self._known = {each.path: each for each in loading.offered}
+        self._prepared = {
+            path: each
+            for path, each in self._prepared.items()
+            if path in loading.files and self._known.get(path) is not each
+        }
         self._included = {path for each in loading.offered for path in each.sources if path != each.path}
         loaded = loading.outcome()
         if loaded.mapping is not self._served.mapping:
@@ -225,24 +232,50 @@ class Loader:
         """This is served from now on."""
         self._served = loaded
 
+    def prepare(self, path: str, read: Read, stop: Callable[[], bool]) -> None:
+        """Compile now what takes part of a file that has changed: a load that reads the same is over the sooner.
+
+        :param stop: asked between files; a load that begins meanwhile does the rest.
+        """
+        takers = [each.path for each in self._known.values() if path == each.path or path in each.found]
+        for root in takers or [path]:
+            if stop():
+                return
+            reading, known = _Reading(read), self._known.get(root)
+            if not any(self._is_of_now(each, reading) for each in (known, self._prepared.get(root))):
+                # Whoever loads says what is wrong with it.
+                with suppress(IdlError):
+                    self._prepared[root] = self._compile_anew(root, reading, known, {})
+            self._cache.keep(self._included)
+            self._breathe()
+
     def _compile(self, root: Root, loading: _Load) -> Compiled | None:
         """The file as it is now; None if it cannot be used."""
         loading.files[root.path] = None
         reading = _Reading(root.read)
         known = self._known.get(root.path) or loading.served_at(root.path)
         try:
-            if known is not None and known.settings is self.settings and reading.finds(known.found):
-                loading.files |= dict.fromkeys(known.sources)
-                return known
-            loaded = load(root.path, reading, self._include_dirs, cache=self._cache)
-            loading.files |= dict.fromkeys(loaded.sources)
-            _refuse_truncated(known, loaded)
-            return self._compiled(root.path, loaded, reading.found, known)
+            for each in (known, self._prepared.get(root.path)):
+                if each is not None and self._is_of_now(each, reading):
+                    loading.files |= dict.fromkeys(each.sources)
+                    return each
+            return self._compile_anew(root.path, reading, known, loading.files)
         except IdlError as error:
             loading.complain(error)
         finally:
             loading.found |= reading.found
         return None
+
+    def _is_of_now(self, compiled: Compiled | None, reading: _Reading) -> bool:
+        """Whether compiling would come to the same again."""
+        return compiled is not None and compiled.settings is self.settings and reading.finds(compiled.found)
+
+    def _compile_anew(self, path: str, reading: _Reading, known: Compiled | None, files: dict[str, None]) -> Compiled:
+        """:param files: gets what takes part."""
+        loaded = load(path, reading, self._include_dirs, cache=self._cache)
+        files |= dict.fromkeys(loaded.sources)
+        _refuse_truncated(known, loaded)
+        return self._compiled(path, loaded, reading.found, known)
 
     def _compiled(self, path: str, loaded: Loaded, found: Mapping[str, Found], known: Compiled | None) -> Compiled:
         schema, warnings = loaded.schema, loaded.warnings
@@ -253,7 +286,9 @@ class Loader:
         if known is not None and known.service is not None and known.service.policies == service.policies:
             # Whoever serves need not compare them again.
             service = evolve(service, policies=known.service.policies)
-        wire, packed = tuple(wire_fingerprint(schema, each) for each in schema.services), pickle.dumps(service.schema)
+        wire = tuple(wire_fingerprint(schema, each) for each in schema.services)
+        # Nothing but the wire is compared by what is packed.
+        packed = known.packed if known is not None and known.wire == wire else pickle.dumps(service.schema)
         self._keep(service, circles=True)
         return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, packed, settings)
 

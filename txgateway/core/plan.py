@@ -190,7 +190,9 @@ class Planner:
             requests = self._native.route(method, requests, steering_fields(policy))
         if self._native is not None:
             replies = self._native.replies(method, replies)
-        select = None if self._is_own_parameter(method) else self._selects(self._answers, method)
+        select = self._selects(self._answers, method)
+        if select is not None and self._is_own_parameter(method):
+            select = None
         return self._plan(declared, method, policy, requests, replies, select)
 
     def call_plans(self, declared: Service, method: Method) -> tuple[Plan, Plan | None]:

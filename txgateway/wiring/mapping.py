@@ -12,6 +12,7 @@ from ..core.annotations import Failure as FailedRule
 from ..core.annotations import Surroundings
 from ..core.gate import Gate
 from ..core.history import History
+from ..core.linker import Read
 from ..core.loading import LoadedMapping, Loader
 from ..core.mapping import MappingSettings
 from ..net.etcd_client import EtcdClient
@@ -47,7 +48,10 @@ def live_mapping(
     def pushed_changed() -> None:
         live.changed(EtcdSource.name)
 
-    folder = FolderSource(reactor, wanted.idl, background.run, folder_changed, watch=wanted.watch)
+    def foreseen(path: str, read: Read) -> None:
+        live.foresee(path, read)
+
+    folder = FolderSource(reactor, wanted.idl, background.run, folder_changed, foreseen, watch=wanted.watch)
     live = LiveMapping(
         background,
         heap,

@@ -11,7 +11,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as global_reactor
 
-from txgateway.net.mapping.background import SWITCH_AFTER, Background
+from txgateway.net.mapping.background import BUSY, SHORTEST, SWITCH_AFTER, Background
 
 reactor: Any = global_reactor
 
@@ -61,6 +61,49 @@ def test_work_that_is_not_done_there_never_pauses(background: Background, monkey
     monkeypatch.setattr("txgateway.net.mapping.background.WORK", 0.0)
     monkeypatch.setattr("txgateway.net.mapping.background.time.sleep", lambda seconds: pytest.fail("it slept"))
     background.breathe()
+
+
+class Machine:
+    """Time, as the work sees it: it works for 1 ms between two breaths, and others do for some part of the time."""
+
+    def __init__(self, others: float) -> None:
+        self.others = others
+        self.now = self.worked = 0.0
+        self.pauses: list[float] = []
+
+    def work(self) -> None:
+        self.now += 0.001
+        self.worked += 0.001
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def thread_time(self) -> float:
+        return self.worked
+
+    def process_time(self) -> float:
+        return self.worked + self.others * self.now
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(("others", "pause"), [(0.0, SHORTEST), (0.1, 0.002 * 0.1 / BUSY), (BUSY, 0.002), (0.6, 0.002)])
+@pytest_twisted.ensureDeferred
+async def test_pauses_are_as_long_as_others_are_busy(
+    background: Background, monkeypatch: pytest.MonkeyPatch, others: float, pause: float
+) -> None:
+    machine = Machine(others)
+    monkeypatch.setattr("txgateway.net.mapping.background.time", machine)
+
+    def work() -> None:
+        for _ in range(3):
+            machine.work()
+            background.breathe()
+
+    await background.run(work)
+    assert machine.pauses == pytest.approx([pause] * 3)
 
 
 @pytest_twisted.ensureDeferred

@@ -95,4 +95,6 @@ async def test_reloads_with_traffic_leave_nothing_behind(tmp_path: Path) -> None
     # Each version was made of 5,000.
     assert grown.pop("objects") < 5000
     assert grown.pop("resident") < 8
-    assert grown == {"files": 0, "threads": 0, "timers": 0, "modules": 0}
+    # One of the gateway's own may have ended meanwhile.
+    assert grown.pop("timers") <= 0
+    assert grown == {"files": 0, "threads": 0, "modules": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,9 +13,22 @@ from txgateway.net.mapping.folder import FolderSource
 
 
 @pytest.fixture
-def folder(tmp_path):
+def foreseen():
+    return dict[str, str]()
+
+
+@pytest.fixture
+def folder(tmp_path, foreseen):
     changes: list[None] = []
-    source = FolderSource(Clock(), [str(tmp_path)], lambda work: None, lambda: changes.append(None), watch="off")
+
+    def foresee(path, read):
+        # A deleted file is told of as well.
+        with suppress(FileNotFoundError):
+            foreseen[path] = read(path)
+
+    source = FolderSource(
+        Clock(), [str(tmp_path)], lambda work: None, lambda: changes.append(None), foresee, watch="off"
+    )
     source.start()
     return source, tmp_path, changes
 
@@ -66,6 +80,19 @@ def test_a_deleted_file_is_there_until_it_is_certain(folder):
     assert texts(source) == {"a.thrift": "whole"}
     rest(source)
     assert texts(source) == {}
+
+
+def test_a_file_that_is_closed_is_told_of_before_it_rests(folder, foreseen):
+    source, path, changes = folder
+    file = path / "a.thrift"
+    file.write_text("ha")
+    source._touched(str(file), True)
+    assert not foreseen
+    file.write_text("half")
+    source._touched(str(file), False)
+    source._touched(str(path / "..data"), False)
+    assert foreseen == {str(file): "half"}
+    assert (changes, texts(source)) == ([], {})
 
 
 def test_what_editors_leave_is_no_change(folder):

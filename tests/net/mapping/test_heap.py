@@ -204,8 +204,9 @@ def test_mappings_come_and_go_and_leave_nothing_behind(heap):
         gc.collect()
         seen.append(len(gc.get_objects()))
     gc.unfreeze()
-    # Far less than a service.
-    assert max(seen) - min(seen) < 100
+    # Policies that did not change are handed on from one version to the next, so every other one has its own to hide.
+    assert max(seen[::2]) - min(seen[::2]) < 20
+    assert max(seen[1::2]) - min(seen[1::2]) < 20
 
 
 def test_a_part_of_a_mapping_holds_nothing_that_is_none_of_its_own(heap):

@@ -188,6 +188,57 @@ def test_what_was_replaced_is_given_back_before_the_next_load():
     assert town.routes() == ["/four"]
 
 
+def test_what_is_foreseen_is_compiled_before_it_is_wanted():
+    town = Town()
+    town.files.texts["s.thrift"] = IDL.format("two")
+    town.live.foresee("s.thrift", town.files.texts.__getitem__)
+    town.background.work()
+    assert town.routes() == ["/one"]
+    prepared = town.live._loader._prepared["s.thrift"]
+    town.live.changed("files")
+    town.background.work()
+    assert town.live.loaded.compiled == (prepared,)
+    assert town.routes() == ["/two"]
+
+
+def test_a_load_does_not_wait_for_what_is_foreseen():
+    town = Town()
+    for path in ("s.thrift", "t.thrift"):
+        town.files.texts[path] = IDL.format(path[0])
+        town.live.foresee(path, town.files.texts.__getitem__)
+    town.live.changed("files")
+    # The first was begun, and is given up.
+    town.background.work()
+    town.background.work()
+    assert town.routes() == ["/s", "/t"]
+    # The second is known by then.
+    before = town.live.loaded
+    town.background.work()
+    assert not town.live._loader._prepared
+    assert (town.live.loaded, town.background.waiting) == (before, [])
+
+
+def test_what_waits_to_be_given_back_does_not_pile_up():
+    """However many services change at a time, and however little time there is between two loads."""
+    town = Town(hides=True)
+    waiting = []
+    for version in range(40):
+        for service in range(20):
+            path = f"s{service}v{version}"
+            town.files.texts[f"s{service}.thrift"] = IDL.format(path).replace("service S", f"service S{service}")
+        town.live.changed("files")
+        town.background.work()
+        # No more than one turn before the next load.
+        town.files.texts["s.thrift"] = IDL.format(f"s{version}")
+        town.live.changed("files")
+        town.background.work()
+        waiting.append(town.heap.garbage)
+        while town.background.waiting and town.live._loading:
+            town.background.work()
+        town.served.clear()
+    assert max(waiting) < 200
+
+
 def test_after_the_stop_nothing_is_served_any_more():
     town = Town()
     town.write("two")

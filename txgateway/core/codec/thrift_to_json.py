@@ -226,11 +226,11 @@ def _is_foreign(declared: Type) -> bool:
 
 
 def _is_double(declared: Type) -> bool:
-    return declared == ScalarType(Scalar.DOUBLE, declared.annotations)
+    return isinstance(declared, ScalarType) and declared.scalar is Scalar.DOUBLE
 
 
 def _is_i64(declared: Type) -> bool:
-    return declared == ScalarType(Scalar.I64, declared.annotations)
+    return isinstance(declared, ScalarType) and declared.scalar is Scalar.I64
 
 
 def _renewed(table: list[_Row]) -> Writer:

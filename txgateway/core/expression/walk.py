@@ -11,6 +11,8 @@ Each function reads a field once, into a variable, before the first rule that ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from attrs import frozen
@@ -44,6 +46,12 @@ MOST = 100
 NO_REQUEST = "unsupport data: nil"
 # One in the middle of it: structs that hold themselves may be as deep as their sender likes.
 TOO_DEEP = "the request is nested too deeply"
+
+
+@lru_cache(maxsize=4096)
+def _code(source: str, name: str) -> CodeType:
+    """Rules are compiled again with each version of their file, and most are what they were."""
+    return compile(source, name, "exec")
 
 
 @frozen
@@ -205,7 +213,7 @@ class _Generator:
             self.functions.append(function.source(self._names[kind, name]))
         source = "\n\n".join([*self.functions, self._root(calls)])
         # All of it is text of this package, see the module of the compiler.
-        exec(compile(source, f"<rules of {self.walk.root}>", "exec"), self.module.namespace)
+        exec(_code(source, f"<rules of {self.walk.root}>"), self.module.namespace)
         return self.module.namespace["walk"], source
 
     def part(self, name: str, node: Node) -> Callable[[Any], Value]:
@@ -213,7 +221,7 @@ class _Generator:
         compiler = Compiler(self.module, _Scope(function, name))
         code = compiler.boxed(compiler.compile(node))
         source = "\n".join(["def part(o, meter):", *function.lines, f"    return {code}"])
-        exec(compile(source, "<part of a rule>", "exec"), self.module.namespace)
+        exec(_code(source, "<part of a rule>"), self.module.namespace)
         part = self.module.namespace["part"]
         return lambda value: part(value, Meter())
 

@@ -23,6 +23,10 @@ SWITCH_AFTER = 0.001
 # requests took 1.5 times as long during loads as else; with twice the work at a time 1.6 times, with four times 1.9.
 WORK = 0.0005
 PAUSE_TIMES = 2
+# Whole pauses are made where the others have work for so much of the time, shorter ones where they have less:
+# they wait for requests then, and the next one is to find no more than a piece of work before it.
+BUSY = 0.4
+SHORTEST = 0.00005
 # Pieces that took longer are no measure for a pause.
 LONGEST = 0.05
 
@@ -37,6 +41,8 @@ class Background:
         self._works = False
         self._hurries = False
         self._since = 0.0
+        # When the last pause began, on the clock and in the processor time of all others in this process.
+        self._paused, self._others = 0.0, 0.0
 
     def start(self) -> None:
         self._pool.start()
@@ -49,6 +55,7 @@ class Background:
     def run(self, work: Callable[[], T]) -> Deferred[T]:
         def beside() -> T:
             self._works, self._since = True, time.thread_time()
+            self._paused, self._others = time.perf_counter(), time.process_time() - self._since
             try:
                 with considerate():
                     return work()
@@ -68,10 +75,21 @@ class Background:
         """
         if not self._works or self._hurries:
             return
-        worked = time.thread_time() - self._since
+        now = time.thread_time()
+        worked = now - self._since
         if worked >= WORK:
-            time.sleep(min(worked, LONGEST) * PAUSE_TIMES)
+            pause = min(worked, LONGEST) * PAUSE_TIMES
+            time.sleep(max(SHORTEST, pause * min(1.0, self._busy(now) / BUSY)))
             self._since = time.thread_time()
+
+    def _busy(self, now: float) -> float:
+        """For how much of the time since the last pause began the others worked.
+
+        :param now: the processor time of this thread.
+        """
+        before, others_before = self._paused, self._others
+        self._paused, self._others = time.perf_counter(), time.process_time() - now
+        return (self._others - others_before) / max(WORK, self._paused - before)
 
 
 class _Considerate:

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ...core.idl_files import idl_files, is_idl
+from ...core.linker import Read
 from ...core.loading import LoadedMapping, Root, load_mapping
 from ...core.mapping import MappingSettings
 from ...core.settling import Settling
@@ -67,17 +68,26 @@ class FolderSource:
 
     :param run: calls something in another thread, for what may block.
     :param changed: told that there is something new to be read.
+    :param foreseen: told of a file that comes to rest, and how it is read as it is just now.
     """
 
     name = "folder"
 
     def __init__(
-        self, reactor: Any, paths: Sequence[str], run: Run, changed: Callable[[], None], *, watch: str = AUTO
+        self,
+        reactor: Any,
+        paths: Sequence[str],
+        run: Run,
+        changed: Callable[[], None],
+        foreseen: Callable[[str, Read], None],
+        *,
+        watch: str = AUTO,
     ) -> None:
         self._reactor = reactor
         self._paths = tuple(map(posixpath.normpath, paths))
         self._run = run
         self._changed = changed
+        self._foreseen = foreseen
         self._watch = watch
         self._settling = Settling()
         self._timer: Any = None
@@ -148,6 +158,8 @@ class FolderSource:
         if self._running and self._counts(path):
             self._settling.touched(path, self._reactor.seconds(), is_open=is_open)
             self._wait()
+            if not is_open and is_idl(posixpath.basename(path)):
+                self._foreseen(path, read_file)
 
     def _counts(self, path: str) -> bool:
         """Whether a change there may be one of ours; what editors leave beside files is not."""

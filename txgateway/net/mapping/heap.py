@@ -90,8 +90,13 @@ class Heap:
         weakref.finalize(part, dropped.append, hidden).atexit = False
 
     @property
+    def garbage(self) -> int:
+        """How many parts are to be given back."""
+        return len(self._straight) + len(self._circular)
+
+    @property
     def has_garbage(self) -> bool:
-        return bool(self._straight or self._circular)
+        return self.garbage > 0
 
     def collect(self) -> None:
         """Give back what one part was made of that nobody holds any more."""
@@ -104,16 +109,17 @@ class Heap:
 
     def _made_of(self, part: object) -> list[Any]:
         """What the part holds, and what that holds, as far as the collector sees it."""
-        found: list[Any] = []
-        known, last = {id(part), *self._globals_of_modules()}, [part]
-        while last:
-            last = _unknown(_held_by(last), known)
-            found += last
+        found, known, kinds = [part], {id(part), *self._globals_of_modules()}, _Kinds()
+        begin = 0
+        while begin < len(found):
+            some = found[begin : begin + self.AT_ONCE]
+            begin += len(some)
+            found += _unknown(_held_by(some), known, kinds)
             if len(found) > self.MOST:
                 log.warn("a part of the mapping holds more than {most} objects, and is not hidden", most=self.MOST)
                 return []
             self._breathe()
-        return found
+        return found[1:]
 
     def _globals_of_modules(self) -> frozenset[int]:
         modules = list(sys.modules.values())
@@ -138,26 +144,33 @@ def _held_by(objects: Sequence[Any]) -> Iterable[Any]:
     return chain(gc.get_referents(*objects), weak)
 
 
-def _unknown(objects: Iterable[Any], known: set[int]) -> list[Any]:
+def _unknown(objects: Iterable[Any], known: set[int], kinds: _Kinds) -> list[Any]:
     """Those that may be part of a mapping, and are not known by their address; they are from then on."""
-    unknown = []
-    for each in objects:
-        address = id(each)
-        if address not in known:
-            known.add(address)
-            if gc.is_tracked(each) and _may_be_part(each):
-                unknown.append(each)
-    return unknown
+    found = {id(each): each for each in filter(gc.is_tracked, objects)}
+    for address in known.intersection(found):
+        del found[address]
+    known.update(found)
+    return [each for each in found.values() if (may_be := kinds[type(each)]) is True or (may_be and may_be(each))]
 
 
-def _may_be_part(thing: Any) -> bool:
-    if isinstance(thing, type):
-        return _is_made(thing)
-    kind = type(thing)
-    if kind is weakref.ref:
-        # The collector takes one that calls back from one of its lists to another.
-        return thing.__callback__ is None
-    return kind in _PLAIN or kind.__module__.startswith(_CORE) or _is_made(kind)
+class _Kinds(dict[type, "bool | Callable[[Any], bool]"]):
+    """Whether things of a class may be part of a mapping, or what says so of each; found out once for a class."""
+
+    def __missing__(self, kind: type) -> bool | Callable[[Any], bool]:
+        found: bool | Callable[[Any], bool]
+        if issubclass(kind, type):
+            found = _is_made
+        elif kind is weakref.ref:
+            # The collector takes one that calls back from one of its lists to another.
+            found = _is_silent
+        else:
+            found = kind in _PLAIN or kind.__module__.startswith(_CORE) or _is_made(kind)
+        self[kind] = found
+        return found
+
+
+def _is_silent(reference: weakref.ref[Any]) -> bool:
+    return reference.__callback__ is None
 
 
 def _is_made(kind: type) -> bool:

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from ...core.errors import Diagnostic
 from ...core.gate import Gate
 from ...core.history import History, Version
+from ...core.linker import Read
 from ...core.loading import Judge, LoadedMapping, Loader, Root
 from ...core.mapping import MappingSettings
 from . import Source
@@ -20,8 +21,10 @@ from .heap import Heap
 
 log = Logger()
 
-# Of so many replaced services at a time the memory is given back.
+# Of so many replaced services at a time the memory is given back, and of so large a part of them: between two
+# loads there may be time for no more, and what waits is not to grow by that.
 GIVEN_BACK = 4
+GIVEN_BACK_OF = 4
 
 START, ROLLBACK, ALLOWED, SETTINGS = "start", "rollback", "allowed", "settings"
 
@@ -73,9 +76,12 @@ class LiveMapping:
         self._wall_clock = wall_clock
         # What made the next load necessary, in the order in which it came.
         self._wanted: dict[str, None] = {}
+        # What is likely to be loaded next, and how it is read, by path.
+        self._foreseen: dict[str, Read] = {}
         self._loading = False
-        # Whether replaced versions are being given back, and whether that is their turn.
+        # Whether something runs that serves nothing: replaced versions are given back, or files prepared.
         self._tidying = False
+        # Whether it is the turn of what was replaced.
         self._has_loaded = False
         self._stopped = False
         self._rolled_back: str | None = None
@@ -103,6 +109,11 @@ class LiveMapping:
     def changed(self, source: str) -> None:
         """Something is to be read anew."""
         self._wanted[source] = None
+        self._next()
+
+    def foresee(self, path: str, read: Read) -> None:
+        """A file has changed and comes to rest: until then, there is time for what a load would do with it."""
+        self._foreseen[path] = read
         self._next()
 
     # By order of an operator
@@ -160,7 +171,7 @@ class LiveMapping:
         if self._loading or self._tidying or self._stopped:
             return
         # However fast things change, replaced versions do not pile up.
-        if self._heap.has_garbage and (self._has_loaded or not self._wanted):
+        if self._heap.has_garbage and (self._has_loaded or not (self._wanted or self._foreseen)):
             self._tidying, self._has_loaded = True, False
             self._background.run(self._tidy).addBoth(self._tidied)
         elif self._wanted:
@@ -174,6 +185,11 @@ class LiveMapping:
             readers = self._readers()
             loading = self._run(lambda: self._load(readers, self._gate.judge))
             loading.addCallback(self._take, why).addErrback(self._failed).addCallback(self._count)
+        elif self._foreseen:
+            path = next(iter(self._foreseen))
+            read = self._foreseen.pop(path)
+            self._tidying = True
+            self._background.run(lambda: self._prepare(path, read)).addBoth(self._tidied)
 
     def _readers(self) -> list[Callable[[], Sequence[Root]]]:
         return [source.reader() for source in self._sources]
@@ -192,8 +208,11 @@ class LiveMapping:
         return outcome
 
     def _tidy(self) -> None:
-        for _ in range(GIVEN_BACK):
+        for _ in range(max(GIVEN_BACK, self._heap.garbage // GIVEN_BACK_OF)):
             self._heap.collect()
+
+    def _prepare(self, path: str, read: Read) -> None:
+        self._loader.prepare(path, read, lambda: bool(self._wanted) or self._stopped)
 
     def _tidied(self, outcome: Any) -> Any:
         self._tidying = False
