@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator, Iterator
 
@@ -15,9 +16,25 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes ``-n auto`` means: one more than cores, since slow tests wait as much as they work."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests last, else in the order found."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Slow tests last, and last of these the end-to-end ones, else in the order found.
+
+    The very last are handed out one by one, and what a module shares is then made by each
+    process: that is dear before the end-to-end tests, where wheels are built.
+    """
+
+    def rank(item: pytest.Item) -> int:
+        if item.get_closest_marker("slow") is None:
+            return 0
+        return 2 if item.path.parent.name == "end_to_end" else 1
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(wrapper=True)
