@@ -87,7 +87,7 @@ class _Supervisor(MultiService):
         pages = self._pages(self.workers)
         ui = self._ui(pages)
         self.addService(ui)
-        app = admin_app(pages, ui.pages)
+        app = admin_app(self._reactor, pages, ui.pages)
         for endpoint in self._admin_on:
             _AdminPort(endpoint, web_site(app, http_limits(settings.http))).setServiceParent(self)
         for each in sockets:

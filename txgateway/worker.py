@@ -16,6 +16,9 @@ from twisted.logger import FileLogObserver, ILogObserver, LogEvent, formatEventA
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
+from .core.json_pieces import json_pieces
+from .net.slices import in_slices
+
 
 class Control(LineReceiver):
     """The first line says what to serve; each further one asks for an admin page; the end says that it is over."""
@@ -65,7 +68,9 @@ class Control(LineReceiver):
         self._say({"serves": True})
 
     def _say(self, message: dict[str, Any]) -> None:
-        self.sendLine(json.dumps(message).encode())
+        pieces: list[bytes] = []
+        written = in_slices(self._reactor, map(pieces.append, json_pieces(message)))
+        written.addCallback(lambda _: self.sendLine(b"".join(pieces)))
 
 
 def stop(reactor: Any) -> None:

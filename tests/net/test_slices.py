@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from txgateway.net.slices import SLICE, Shared, in_slices
+from txgateway.net.slices import FEW, SLICE, Shared, before_many, in_slices, made_in_slices
 
 
 class Work:
@@ -51,6 +51,23 @@ def test_a_slice_ends_when_its_time_has_passed_and_the_next_comes_with_the_next_
         done.append(len(work.done))
     assert done == [3, 6, 8]
     assert finished == [None]
+
+
+def test_a_long_step_is_the_first_of_its_turn_and_the_end_is_told_with_what_was_made():
+    turns, made, steps = Turns(), [], []
+
+    def work():
+        steps.append("short")
+        yield from before_many(range(FEW))
+        steps.append("short too")
+        yield from before_many(range(FEW + 1))
+        steps.append("long")
+        return "made"
+
+    made_in_slices(turns, work()).addCallback(made.append)
+    assert (steps, made) == (["short", "short too"], [])
+    turns.waiting.pop()()
+    assert (steps, made, turns.waiting) == (["short", "short too", "long"], ["made"], [])
 
 
 def test_a_failure_ends_it():

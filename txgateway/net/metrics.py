@@ -18,15 +18,15 @@ from ..core.metrics.joining import Joined
 from ..core.metrics.requests import LONGEST_RULE
 from ..core.metrics.text import text_of
 from .mapping.live import LiveMapping
-from .slices import Shared, in_slices
+from .slices import Pause, Shared, before_many, in_slices
 from .upstream import Upstream
 from .workers import Workers
 
 # In which an instance may be. Each is shown for each service: an alert waits for the one that is 0.
 STATES = ("live", "suspect", "ejected", "draining")
 
-# Gives the samples of one subject, a few at each step.
-Collect = Callable[[], Iterable[Sample]]
+# Gives the samples of one subject, one at each step, or none yet.
+Collect = Callable[[], Iterable[Sample | Pause | None]]
 
 
 class Metrics:
@@ -48,11 +48,14 @@ class Metrics:
     def gather(self) -> Deferred[Snapshot]:
         snapshot: Snapshot = {}
 
-        def gather() -> Iterator[None]:
+        def gather() -> Iterator[Pause | None]:
             for collect in self._collectors:
                 for sample in collect():
-                    put(snapshot, sample)
-                    yield
+                    if isinstance(sample, tuple):
+                        put(snapshot, sample)
+                        yield None
+                    else:
+                        yield sample
 
         return in_slices(self._clock, gather()).addCallback(lambda _: snapshot)
 
@@ -107,9 +110,10 @@ def _write(clock: Any, snapshot: Snapshot) -> Deferred[bytes]:
 # The subjects
 
 
-def of_upstreams(upstreams: Iterable[Upstream]) -> Iterator[Sample]:
+def of_upstreams(upstreams: Iterable[Upstream]) -> Iterator[Sample | Pause]:
     """Instances by state, and what runs to them."""
-    for upstream in upstreams:
+    for upstream in list(upstreams):
+        yield from before_many(upstream.instances)
         service, lines = upstream.service, upstream.status()
         states = Counter(line["state"] for line in lines)
         for state in STATES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sized
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -13,6 +13,21 @@ T = TypeVar("T")
 
 # The longest that a slice may take, in seconds.
 SLICE = 0.002
+# To look at so many things in one step takes less than half a millisecond.
+FEW = 200
+
+
+class Pause:
+    """What work gives whose next step takes as long as a slice: that is the first of the next turn."""
+
+
+PAUSE = Pause()
+
+
+def before_many(things: Sized) -> Iterator[Pause]:
+    """For work whose next step looks at all of these."""
+    if len(things) > FEW:
+        yield PAUSE
 
 
 def in_slices(clock: Any, work: Iterator[Any], now: Callable[[], float] = time.perf_counter) -> Deferred[None]:
@@ -25,8 +40,8 @@ def in_slices(clock: Any, work: Iterator[Any], now: Callable[[], float] = time.p
     def go_on() -> None:
         until = now() + SLICE
         try:
-            for _ in work:
-                if now() >= until:
+            for step in work:
+                if step is PAUSE or now() >= until:
                     clock.callLater(0, go_on)
                     return
         except Exception:
@@ -36,6 +51,16 @@ def in_slices(clock: Any, work: Iterator[Any], now: Callable[[], float] = time.p
 
     go_on()
     return done
+
+
+def made_in_slices(clock: Any, work: Generator[Any, None, T]) -> Deferred[T]:
+    """The same; fires with what the work returns."""
+    made: list[T] = []
+
+    def keep() -> Iterator[Any]:
+        made.append((yield from work))
+
+    return in_slices(clock, keep()).addCallback(lambda _: made[0])
 
 
 class Shared(Generic[T]):

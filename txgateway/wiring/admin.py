@@ -50,7 +50,8 @@ class Admin:
         :param address: gives that of the public port, as a URL without a path; empty: not known.
         """
         self._live = live
-        self._view = Gatherer(reactor, seen, changes)
+        draw = considerately(drawing.run)
+        self._view = Gatherer(reactor, seen, changes, draw)
         actions = {"allow": self._allow, "rollback": self._roll_back}
         views: dict[str, View] = {
             "overview": self._view.overview,
@@ -73,7 +74,6 @@ class Admin:
             openapi=described.document,
             explaining=explanations.offered,
         )
-        draw = considerately(drawing.run)
         explain = explanations.offered.explain
         self.ui = Ui(reactor, views, actions, draw, tried, address, settings.admin_names, explain)
 

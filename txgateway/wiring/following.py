@@ -146,12 +146,9 @@ class Following:
         ages = {address: round(age, 1) for address, age in ages.items()}
         return [{**line, "lease_age": ages.get(line["address"])} for line in upstream.status()]
 
-    def verdicts(self) -> dict[str, dict[str, str]]:
-        """What the instances of each service run, against what we serve, by their addresses."""
-        return {
-            service: {instance.address: self.skew.of(service, instance).value for instance in found}
-            for service, found in self._found.items()
-        }
+    def verdicts(self, service: str) -> dict[str, str]:
+        """What the instances of a service run, against what we serve, by their addresses."""
+        return {each.address: self.skew.of(service, each).value for each in self._found.get(service, ())}
 
     def _open(self, service: str) -> tuple[Upstream, EndWatch]:
         registry, settings = self.registry_of(service), self._settings()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..core.metrics import Sample, families
 from ..net.mapping.live import LiveMapping
-from ..net.metrics import of_breakers, of_discoveries, of_mapping, of_process, of_rules, of_upstreams
+from ..net.metrics import Collect, of_breakers, of_discoveries, of_mapping, of_process, of_rules, of_upstreams
 from ..net.registry.etcd import EtcdRegistry
 from .following import Following
 from .observing import Observing
@@ -25,7 +25,7 @@ def collectors(
     etcd: EtcdRegistry | None,
     observing: Observing,
     spans: SpanSender | None,
-) -> list[Callable[[], Iterator[Sample]]]:
+) -> list[Collect]:
     """:param server: the name of the HTTP server."""
     counts = observing.counts
     return [

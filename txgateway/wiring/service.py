@@ -113,7 +113,7 @@ class GatewayService(Service):
         measured = collectors(
             reactor, settings.http.server, self._live, self._following, self._etcd, self._observing, self._spans
         )
-        self._status = Status(lambda: self._settings, self._live, self._following, self._observing)
+        self._status = Status(lambda: self._settings, reactor, self._live, self._following, self._observing)
         self._admin = Admin(
             settings.http,
             reactor,
@@ -178,7 +178,7 @@ class GatewayService(Service):
         log.info("serving {services}", services=", ".join(services) or "no service at all")
 
     async def _listen(self) -> None:
-        site = web_site(admin_app(self._admin.pages, self._admin.ui), self._limits)
+        site = web_site(admin_app(self._reactor, self._admin.pages, self._admin.ui), self._limits)
         for endpoint in self._admin_on:
             self._admin_ports.append(await endpoint.listen(site))
         await self.public.listen(self._listen_on)

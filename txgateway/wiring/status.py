@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
+
+from twisted.internet.defer import Deferred
 
 from .. import __version__
 from ..config import Settings
 from ..core.codec import native
 from ..net.mapping.live import LiveMapping
+from ..net.slices import PAUSE, before_many, made_in_slices
 from .following import Following
 from .observing import Observing
+
+Page = dict[str, Any]
 
 
 class Status:
     """:ivar is_draining: whether the gateway ends what runs, and takes nothing new."""
 
     def __init__(
-        self, settings: Callable[[], Settings], live: LiveMapping, following: Following, observing: Observing
+        self,
+        settings: Callable[[], Settings],
+        reactor: Any,
+        live: LiveMapping,
+        following: Following,
+        observing: Observing,
     ) -> None:
         self._settings = settings
+        self._reactor = reactor
         self._live = live
         self._following = following
         self._observing = observing
         self.is_draining = False
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> Page:
         mapping = self._live.status()
         reasons = self._reasons(mapping)
         return {
@@ -41,7 +52,7 @@ class Status:
             "discovery": {"ready": self._following.is_ready},
         }
 
-    def _reasons(self, mapping: dict[str, Any]) -> list[str]:
+    def _reasons(self, mapping: Page) -> list[str]:
         """What is wrong though requests are served, a line each."""
         errors, trouble = len(mapping["errors"]), mapping["trouble"]
         return [
@@ -60,7 +71,7 @@ class Status:
             ),
         ]
 
-    def ready(self) -> dict[str, Any]:
+    def ready(self) -> Page:
         missing = {
             "a mapping": bool(self._live.loaded.mapping.services),
             "the first snapshot of discovery": self._following.is_ready,
@@ -69,19 +80,37 @@ class Status:
         waiting_for = [what for what, there in missing.items() if not there]
         return {"ready": not waiting_for, "waiting_for": waiting_for}
 
-    def services(self) -> dict[str, Any]:
+    def services(self) -> Deferred[Page]:
+        return made_in_slices(self._reactor, self._services())
+
+    def routes(self) -> Deferred[Page]:
+        return made_in_slices(self._reactor, self._routes())
+
+    def _services(self) -> Generator[Any, None, Page]:
         following, loaded = self._following, self._live.loaded
+        services, idl, registries = {}, {}, []
+        for upstream in list(following.upstreams):
+            yield from before_many(upstream.instances)
+            services[upstream.service] = following.lines(upstream)
+            yield
+            idl[upstream.service] = following.verdicts(upstream.service)
+            yield
+        for registry in following.registries:
+            yield PAUSE
+            registries.append(registry.status())
+        yield
         return {
-            "services": {upstream.service: following.lines(upstream) for upstream in following.upstreams},
-            "idl": following.verdicts(),
+            "services": services,
+            "idl": idl,
             "mapping": {"kept": sorted(loaded.kept), "errors": list(map(str, loaded.errors))},
             "observed_rules": self._observing.rules.status(),
-            "registries": [each.status() for each in following.registries],
+            "registries": registries,
         }
 
-    def routes(self) -> dict[str, Any]:
-        return {
-            "routes": [
+    def _routes(self) -> Generator[Any, None, Page]:
+        routes = []
+        for route in self._live.loaded.mapping.routes:
+            routes.append(
                 {
                     "verb": route.verb,
                     "path": route.path,
@@ -89,7 +118,6 @@ class Status:
                     "method": route.plan.method.name,
                     "codec": route.plan.codecs.page,
                 }
-                for route in self._live.loaded.mapping.routes
-            ],
-            "mapping": self._live.status(),
-        }
+            )
+            yield
+        return {"routes": routes, "mapping": self._live.status()}

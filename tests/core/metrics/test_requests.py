@@ -28,7 +28,7 @@ def counts():
 
 def snapshot(counts: RequestCounts) -> dict:
     taken: Snapshot = {}
-    for sample in counts.samples():
+    for sample in filter(None, counts.samples()):
         put(taken, sample)
     return {name: dict(samples) for name, samples in taken.items()}
 

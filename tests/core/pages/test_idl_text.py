@@ -34,12 +34,12 @@ class World:
             self.history.add(Version.of(self.loaded, self.time, "folder"))
 
     def texts(self, name: str = "s") -> list[tuple[str, str, str]]:
-        return [(each["path"], each["state"], each["text"]) for each in texts(Served(self.loaded), name)]
+        return [(each["path"], each["state"], each["text"]) for each in texts(Served.whole(self.loaded), name)]
 
     def said(self) -> list[list[tuple[str, int]]]:
         return [
             [(each["severity"], each["line"]) for each in file["complaints"]]
-            for file in texts(Served(self.loaded), "s")
+            for file in texts(Served.whole(self.loaded), "s")
         ]
 
 
@@ -112,7 +112,7 @@ def test_long_texts_and_many_complaints_are_cut(world, monkeypatch):
     monkeypatch.setattr(idl_text, "LONGEST", 10)
     monkeypatch.setattr(idl_text, "COMPLAINTS", 1)
     world.load(s=IDL.replace("api.get", 'api.qeury="x", api.bdoy="y", api.get'))
-    (own, included) = texts(Served(world.loaded), "s")
+    (own, included) = texts(Served.whole(world.loaded), "s")
     assert (own["text"], own["cut"], len(own["complaints"])) == (IDL[:10], True, 1)
     assert (included["text"], included["cut"]) == (COMMON[:10], True)
 

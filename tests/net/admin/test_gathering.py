@@ -13,6 +13,7 @@ import pytest
 import pytest_twisted
 import treq
 from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from tests.net.waiting import until
@@ -66,10 +67,17 @@ class Running:
     def service(self, name: str = "book") -> Any:
         return self._plain(self.gatherer.service(name))
 
-    @staticmethod
-    def _plain(page: Any) -> Any:
+    def idl(self, name: str) -> Any:
+        return self._plain(self.gatherer.idl(name))
+
+    def _plain(self, making: Deferred[Any]) -> Any:
         """As it comes out of a worker."""
-        return orjson.loads(orjson.dumps(page))
+        made: list[Any] = []
+        making.addBoth(made.append)
+        while not made:
+            assert self.clock.getDelayedCalls(), "it waits for nothing"
+            self.clock.advance(0)
+        return orjson.loads(orjson.dumps(made[0]))
 
 
 @pytest_twisted.async_yield_fixture
@@ -159,7 +167,7 @@ async def test_one_service_with_its_routes_texts_and_versions(running):
     assert page["service"]["warnings"] == 1
     (route,) = page["service"]["routes"]
     assert (route["verb"], route["path"], route["method"], route["line"]) == ("POST", "/buy", "buy", 1)
-    idl = running.gatherer.idl("shop")
+    idl = running.idl("shop")
     (text,) = idl["texts"]
     assert text["state"] == "served"
     assert "api.qeury" in text["complaints"][0]["message"]
@@ -178,7 +186,7 @@ async def test_a_file_that_is_broken_is_told_with_what_is_served(running):
     (error,) = page["errors"]
     assert (error["service"], error["line"], error["source"]) == ("shop", 1, "servise Shop {}")
     assert page["services"][1]["kept"] is True
-    assert [text["state"] for text in running.gatherer.idl("shop")["texts"]] == ["refused", "served"]
+    assert [text["state"] for text in running.idl("shop")["texts"]] == ["refused", "served"]
 
 
 @pytest.mark.parametrize("find", [{"a": 1}, ["x"], 5])

@@ -60,7 +60,7 @@ class Admin:
         page = lambda: {"status": "ok", "ready": True}  # noqa: E731
         pages = AdminPages(page, page, page, page, {"allow": self._order("allow")})
         self.port = reactor.listenTCP(
-            0, web_site(admin_app(pages, self.ui), HttpLimits(body=1000)), interface="127.0.0.1"
+            0, web_site(admin_app(reactor, pages, self.ui), HttpLimits(body=1000)), interface="127.0.0.1"
         )
         self.url = f"http://127.0.0.1:{self.port.getHost().port}"
 

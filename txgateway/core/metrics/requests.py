@@ -91,12 +91,13 @@ class RequestCounts:
         for service, methods in self._methods.items():
             yield service, methods.values()
 
-    def samples(self) -> Iterator[Sample]:
-        """Of all methods, one after the other."""
+    def samples(self) -> Iterator[Sample | None]:
+        """Of all methods, one after the other; None after each service, which may have none that was called."""
         yield from _samples(("", ""), self._others)
         for service, methods in self._methods.items():
             for method, counts in methods.items():
                 yield from _samples((service, method.decode()), counts)
+            yield None
 
 
 def _count_more(counts: MethodCounts, call: Call | None, error: GatewayError | None) -> None:

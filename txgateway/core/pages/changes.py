@@ -11,7 +11,7 @@ from attrs import frozen
 from ..errors import Severity
 from ..instances import Instance, difference
 from ..loading import Judgement, LoadedMapping
-from .served import Served
+from .served import owners
 from .words import many
 
 # As many changes are remembered, with as many lines of as many characters each.
@@ -119,18 +119,19 @@ class Changes:
         )
 
     def _complaints(self, before: LoadedMapping, loaded: LoadedMapping) -> None:
-        known, served = set(before.errors), Served(loaded)
-        for error in loaded.errors:
-            if error not in known:
-                service = served.owner(error.position.file)
-                kept = " (the version before is served)" if service in loaded.kept else ""
-                self.note(
-                    MAPPING,
-                    f"an error in {error.position.file}{kept}",
-                    service=service,
-                    details=str(error).splitlines(),
-                    is_bad=True,
-                )
+        known = set(before.errors)
+        unknown = [error for error in loaded.errors if error not in known]
+        services = owners(loaded) if unknown else {}
+        for error in unknown:
+            service = services.get(error.position.file, "")
+            kept = " (the version before is served)" if service in loaded.kept else ""
+            self.note(
+                MAPPING,
+                f"an error in {error.position.file}{kept}",
+                service=service,
+                details=str(error).splitlines(),
+                is_bad=True,
+            )
         if known and not loaded.errors:
             self.note(MAPPING, "every error in the IDL is mended")
         warned = {each for each in before.diagnostics if each.severity is Severity.WARNING}

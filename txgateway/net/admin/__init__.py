@@ -15,10 +15,12 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from ...core.errors import GatewayError
+from ...core.json_pieces import json_pieces
 from ...core.tagged import Tagged, answer, tagged
 from ..explaining import Explaining
 from ..mapping.live import NotKept
 from ..openapi import Describe
+from ..slices import in_slices
 from .explaining import declare_explaining
 from .ui import Ui, View, refused_origin
 
@@ -57,14 +59,16 @@ class AdminPages:
     explaining: Explaining | None = None
 
 
-def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
-    """:param ui: the pages for people, which are then served as well."""
+def admin_app(clock: Any, pages: AdminPages, ui: Ui | None = None) -> IResource:
+    """
+    :param clock: an IReactorTime.
+    :param ui: the pages for people, which are then served as well."""
     app = Klein()
     names = () if ui is None else ui.names
 
     @app.route("/healthz", methods=["GET"])
     def healthz(request: Request) -> Deferred[bytes]:
-        return _json(request, pages.health)
+        return _json(clock, request, pages.health)
 
     @app.route("/readyz", methods=["GET"])
     def readyz(request: Request) -> Deferred[bytes]:
@@ -73,15 +77,15 @@ def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
                 request.setResponseCode(503)
             return page
 
-        return _json(request, lambda: _ask(pages.ready).addCallback(set_status))
+        return _json(clock, request, lambda: _ask(pages.ready).addCallback(set_status))
 
     @app.route("/services", methods=["GET"])
     def services(request: Request) -> Deferred[bytes]:
-        return _json(request, pages.services)
+        return _json(clock, request, pages.services)
 
     @app.route("/routes", methods=["GET"])
     def routes(request: Request) -> Deferred[bytes]:
-        return _json(request, pages.routes)
+        return _json(clock, request, pages.routes)
 
     @app.route("/metrics", methods=["GET"])
     def metrics(request: Request) -> Deferred[bytes]:
@@ -98,7 +102,7 @@ def admin_app(pages: AdminPages, ui: Ui | None = None) -> IResource:
         return (
             maybeDeferred(_act, request, pages.actions.get(action), names)
             .addErrback(_refused, request)
-            .addCallback(lambda page: _json(request, lambda: page))
+            .addCallback(lambda page: _json(clock, request, lambda: page))
         )
 
     if pages.explaining is not None:
@@ -151,9 +155,15 @@ def _undescribed(failure: Failure, request: Request) -> bytes:
     return _dumps({"error": error.detail})
 
 
-def _json(request: Request, status: Status) -> Deferred[bytes]:
+def _json(clock: Any, request: Request, status: Status) -> Deferred[bytes]:
     request.setHeader(b"content-type", b"application/json")
-    return _ask(status).addCallback(_dumps)
+    return _ask(status).addCallback(_written, clock)
+
+
+def _written(page: Page, clock: Any) -> Deferred[bytes]:
+    pieces: list[bytes] = []
+    written = in_slices(clock, map(pieces.append, json_pieces(page, indented=True)))
+    return written.addCallback(lambda _: b"".join([*pieces, b"\n"]))
 
 
 def _ask(status: Status) -> Deferred[Page]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import orjson
 from attrs import frozen
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ...core.errors import NoInstance
 from ...core.metrics.requests import MethodCounts
 from ...core.pages import idl_text
 from ...core.pages.changes import Changes
@@ -21,12 +23,14 @@ from ...core.pages.shares import Shares
 from ...core.skew import Skew
 from ..mapping.live import LiveMapping
 from ..registry import Registry
-from ..slices import in_slices
+from ..slices import Pause, before_many, in_slices, made_in_slices
 from ..upstream import Upstream, Upstreams
 
 log = Logger()
 
 Page = dict[str, Any]
+# A page in the making, in short steps.
+Making = Generator[Any, None, Page]
 
 # What a page shows at most; JSON pages have all of it.
 SERVICES_A_PAGE = 30
@@ -65,15 +69,23 @@ class Gatherer:
     """Keeps what the pages need that nobody else remembers: the last minutes, and the log of changes.
 
     :param clock: an IReactorTime.
+    :param beside: does work in another thread.
     """
 
-    def __init__(self, clock: Any, parts: Parts, changes: Changes) -> None:
+    def __init__(
+        self,
+        clock: Any,
+        parts: Parts,
+        changes: Changes,
+        beside: Callable[[Callable[[], Any]], Deferred[Any]] = maybeDeferred,
+    ) -> None:
         self.changes = changes
         self._clock = clock
         self._parts = parts
+        self._beside = beside
         self._sampler = Sampler()
         self._shares = Shares()
-        self._known = Served(parts.live.loaded)
+        self._known = Served.whole(parts.live.loaded)
         # States of instances by service, then by address, when they were looked at last.
         self._states: dict[str, dict[str, str]] = {}
         self._looked_at = -float(SELDOM)
@@ -90,46 +102,62 @@ class Gatherer:
 
     # Pages; each takes its argument as text
 
-    def overview(self, argument: str) -> Page:
+    def overview(self, argument: str) -> Deferred[Page]:
         """:param argument: JSON: ``find``: a part of the names of services, ``page``: counted from 0."""
         wanted = orjson.loads(argument)
-        find, number = str(wanted.get("find", "")), int(wanted.get("page", 0))
-        served = self._served
+        return made_in_slices(self._clock, self._overview(str(wanted.get("find", "")), int(wanted.get("page", 0))))
+
+    def service(self, name: str) -> Deferred[Page]:
+        """``service`` is None where there is no such service."""
+        return made_in_slices(self._clock, self._page_of_service(name))
+
+    def idl(self, name: str) -> Deferred[Page]:
+        """The texts of a service, their versions, and the last change."""
+        return made_in_slices(self._clock, self._served()).addCallback(self._told_of_idl, name)
+
+    def _overview(self, find: str, number: int) -> Making:
+        served = yield from self._served()
         loaded = served.loaded
         names = [name for name in served.compiled if find.lower() in name.lower()]
-        shown = names[number * SERVICES_A_PAGE :][:SERVICES_A_PAGE]
+        services = []
+        for name in names[number * SERVICES_A_PAGE :][:SERVICES_A_PAGE]:
+            service = yield from self._service(served, name, INSTANCES_IN_OVERVIEW, ROUTES_IN_OVERVIEW)
+            services.append(service)
         return {
             **self._common(),
             "found": len(names),
             "page": number,
             "pages": -(-len(names) // SERVICES_A_PAGE),
-            "services": [self._service(name, INSTANCES_IN_OVERVIEW, ROUTES_IN_OVERVIEW) for name in shown],
+            "services": services,
             "errors": [
                 {**complaint(each), "service": served.owner(each.position.file)} for each in loaded.errors[:COMPLAINTS]
             ],
             "warnings": len(loaded.diagnostics) - len(loaded.errors),
         }
 
-    def service(self, name: str) -> Page:
-        """``service`` is None where there is no such service."""
-        if name not in self._served.compiled:
+    def _page_of_service(self, name: str) -> Making:
+        served = yield from self._served()
+        if name not in served.compiled:
             return {**self._common(), "service": None, "name": name}
+        service = yield from self._service(served, name, INSTANCES, ROUTES)
         return {
             **self._common(),
             "name": name,
-            "service": self._service(name, INSTANCES, ROUTES),
+            "service": service,
             "registry": self._diagnosis(name),
             "changes": self.changes.newest(name, limit=CHANGES_OF_A_SERVICE),
         }
 
-    def idl(self, name: str) -> Page:
-        """The texts of a service, their versions, and the last change."""
-        live = self._parts.live
-        return {
-            "texts": idl_text.texts(self._served, name),
-            "versions": idl_text.versions(live.history.versions, name),
-            "difference": idl_text.last_change(live.history.versions, name),
-        }
+    def _told_of_idl(self, served: Served, name: str) -> Deferred[Page]:
+        versions = tuple(self._parts.live.history.versions)
+        # To compare long texts takes seconds at worst.
+        return self._beside(
+            lambda: {
+                "texts": idl_text.texts(served, name),
+                "versions": idl_text.versions(versions, name),
+                "difference": idl_text.last_change(versions, name),
+            }
+        )
 
     def log(self, kind: str) -> Page:
         """The log of changes: of one kind, or of all."""
@@ -167,17 +195,20 @@ class Gatherer:
     def _second(self) -> int:
         return int(self._clock.seconds())
 
-    @property
-    def _served(self) -> Served:
-        if self._known.loaded is not self._parts.live.loaded:
-            self._known = Served(self._parts.live.loaded)
+    def _served(self) -> Generator[Any, None, Served]:
+        loaded = self._parts.live.loaded
+        if self._known.loaded is not loaded:
+            served = Served(loaded)
+            yield from served.fill()
+            self._known = served
+            return served
         return self._known
 
-    def _service(self, name: str, most_instances: int, most_routes: int) -> Page:
-        compiled = self._served.compiled[name]
-        loaded, routes = self._served.loaded, self._served.routes(name)
-        said = self._served.said_of_service(name)
-        lines = self._instances(name)
+    def _service(self, served: Served, name: str, most_instances: int, most_routes: int) -> Making:
+        compiled = served.compiled[name]
+        loaded, routes = served.loaded, served.routes(name)
+        said = served.said_of_service(name)
+        lines = yield from self._instances(name)
         return {
             "name": name,
             "file": compiled.path,
@@ -210,22 +241,30 @@ class Gatherer:
             "samples": self._sampler.of(name, self._second),
         }
 
-    def _instances(self, name: str) -> list[Page]:
-        upstream = self._parts.upstreams[name]
-        ages = self._parts.registry(name).lease_ages(name)
-        idl = {each.address: self._parts.skew.of(name, each).value for each in upstream.instances}
+    def _instances(self, name: str) -> Generator[Any, None, list[Page]]:
+        try:
+            upstream = self._parts.upstreams[name]
+        except NoInstance:  # It has left the mapping since.
+            return []
+        yield from before_many(upstream.instances)
         lines = upstream.status()
+        yield
+        idl = {}
+        for instance in upstream.instances:
+            idl[instance.address] = self._parts.skew.of(name, instance).value
+            yield
+        ages = self._parts.registry(name).lease_ages(name)
+        yield
         recent = self._shares.recent(name, {line["address"]: line["calls"] for line in lines})
-        return [
-            {
-                **line,
-                "tags": _short(line["tags"]),
-                "recent": recent[line["address"]],
-                "lease_age": ages.get(line["address"]),
-                "idl": idl.get(line["address"], ""),
-            }
-            for line in lines
-        ]
+        told = []
+        for line in lines:
+            address = line["address"]
+            tags, age = _short(line["tags"]), ages.get(address)
+            told.append(
+                {**line, "tags": tags, "recent": recent[address], "lease_age": age, "idl": idl.get(address, "")}
+            )
+            yield
+        return told
 
     def _diagnosis(self, name: str) -> Page:
         """Where the instances of a service are sought, and what was found there that is of no use."""
@@ -254,11 +293,11 @@ class Gatherer:
     def _gathered(self, _: None) -> None:
         self._is_gathering = False
 
-    def _gather(self) -> Iterator[None]:
+    def _gather(self) -> Iterator[Pause | None]:
         totals: dict[str, Totals] = {}
         for service, methods in self._parts.counts():
             totals[service] = totals_of(methods)
-            yield
+            yield None
         self._sampler.sample(self._second, {**totals, "": sum(totals.values(), Totals())})
         upstreams = list(self._parts.upstreams)
         every = 1 if sum(len(upstream.instances) for upstream in upstreams) <= QUICKLY_SEEN else SELDOM
@@ -266,16 +305,18 @@ class Gatherer:
             self._looked_at = self._clock.seconds()
             yield from self._look(upstreams)
 
-    def _look(self, upstreams: Sequence[Upstream]) -> Iterator[None]:
+    def _look(self, upstreams: Sequence[Upstream]) -> Iterator[Pause | None]:
         """At every instance: how it stands, and how often it was called."""
         calls: dict[str, dict[str, int]] = {}
         states: dict[str, dict[str, str]] = {}
         for upstream in upstreams:
+            yield from before_many(upstream.instances)
             lines = upstream.status()
+            yield None
             calls[upstream.service] = {line["address"]: line["calls"] for line in lines}
             states[upstream.service] = now = {line["address"]: line["state"] for line in lines}
             self.changes.states(upstream.service, self._states.get(upstream.service, {}), now)
-            yield
+            yield None
         self._states = states
         if self._shares.due(self._second):
             self._shares.look(self._second, calls)
