@@ -1,13 +1,15 @@
 """A gateway at full speed while its IDL changes and breaks: what fails, what is mixed, and what it costs in latency.
 
     python -m benchmarks.reload_drill [--rounds 5] [--ones 40] [--alls 10] [--services 20] [--options "--http klein"]
+    python -m benchmarks.reload_drill --endurance 2000 [--rate 200]
 
 Each round first measures with nothing going on, then while one file changes ``ones`` times and all of them
 ``alls`` times, each as soon as the one before is served; every tenth change leaves a file broken. wrk asks
 over 32 connections as fast as it gets answers, and looks at each: was it served by one version of the
-IDL, wholly? Ends with status 1 if anything failed or was mixed, or p99 rose to twice what it was.
+IDL, wholly? Ends with status 1 if anything failed or was mixed, or p99 rose to twice what it was. Needs wrk.
 
-Needs wrk.
+With ``--endurance``, so many changes under a steady load, of which every twentieth is one of all files: what does the
+gateway hold, at the beginning, now and then, and at the end?
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -29,6 +33,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from tests.end_to_end.kitex import Program
 from tests.end_to_end.twistd import GatewayProcess
 from tests.end_to_end.versions import QUERY, TOLD_APART, Echo, idl
 
@@ -101,8 +106,12 @@ class Drill:
             for services in changes:
                 self._change(services)
             # wrk reports when it is interrupted.
-            running.send_signal(2)
+            running.send_signal(signal.SIGINT)
             return figures(running)
+
+    def change(self, number: int) -> None:
+        """The change of that number in a long row."""
+        self._change(range(self._services if number % 20 == 0 else 1))
 
     def _wrk(self, seconds: float) -> subprocess.Popen[str]:
         target = f"http://127.0.0.1:{self._gateway.port}/s0/m0?{QUERY}"
@@ -129,6 +138,48 @@ class Drill:
         return answer.status == 200
 
 
+class Watched(GatewayProcess):
+    """A gateway that also says how many timers its reactor has."""
+
+    def __init__(self, *options: str, idl: Path) -> None:
+        free = "tcp:0:interface=127.0.0.1"
+        twistd = [sys.executable, "-m", "benchmarks.reload_drill", "--twistd"]
+        Program.__init__(self, [*twistd, "tgw", "--idl", str(idl), "--listen", free, "--admin", free, *options])
+        self.admin_port = int(self.find(r"admin port: 127\.0\.0\.1:(\d+)"))
+        self.port = int(self.find(r"public port: 127\.0\.0\.1:(\d+)"))
+        self._asked = 0
+
+    @property
+    def held(self) -> str:
+        """What the process has just now."""
+        self._asked += 1
+        self.process.send_signal(signal.SIGUSR2)
+        timers = self.find(rf"timers {self._asked}: (\d+)")
+        process = Path(f"/proc/{self.process.pid}")
+        status = (process / "status").read_text("ascii")
+        resident, threads = (int(re.findall(rf"{what}:\s+(\d+)", status)[0]) for what in ("VmRSS", "Threads"))
+        files = len(os.listdir(process / "fd"))
+        return f"{resident / 1024:6.1f} MiB, {files} files, {threads} threads, {timers} timers"
+
+    @staticmethod
+    def run(arguments: list[str]) -> None:
+        """``twistd`` with these arguments, which answers SIGUSR2."""
+        from twisted.scripts.twistd import run
+
+        asked = 0
+
+        def tell(*_: object) -> None:
+            nonlocal asked
+            asked += 1
+            from twisted.internet import reactor
+
+            print(f"timers {asked}: {len(reactor.getDelayedCalls())}", flush=True)  # type: ignore[attr-defined]
+
+        signal.signal(signal.SIGUSR2, tell)
+        sys.argv = ["twistd", "--nodaemon", "--pidfile=", *arguments]
+        run()
+
+
 def figures(wrk: subprocess.Popen[str]) -> Figures:
     output, _ = wrk.communicate()
     found = re.search(r"^\{.*\}$", output, re.MULTILINE)
@@ -138,15 +189,22 @@ def figures(wrk: subprocess.Popen[str]) -> Figures:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["--twistd"]:
+        Watched.run(sys.argv[2:])
+        return 0
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ones", type=int, default=40, help="changes of one file, each round")
     parser.add_argument("--alls", type=int, default=10, help="changes of all files, each round")
     parser.add_argument("--services", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=8.0, help="how long it is measured with nothing going on")
+    parser.add_argument(
+        "--endurance", type=int, default=0, help="so many changes, and what the gateway holds meanwhile"
+    )
+    parser.add_argument("--rate", type=float, default=200.0, help="requests a second meanwhile")
     parser.add_argument("--options", default="", help="for the gateway")
     options = parser.parse_args()
-    if shutil.which("wrk") is None:
+    if not options.endurance and shutil.which("wrk") is None:
         print("there is no wrk on PATH")
         return 75
     with ExitStack() as stack:
@@ -159,10 +217,26 @@ def main() -> int:
         (folder / "look.lua").write_text(SCRIPT % TOLD_APART)
         echo = stack.enter_context(Echo(folder, METHODS))
         statics = [word for service in range(options.services) for word in ("--static", f"s{service}={echo.address}")]
+        started = Watched if options.endurance else GatewayProcess
         gateway = stack.enter_context(
-            GatewayProcess("--config", str(folder / "tgw.toml"), *statics, *shlex.split(options.options), idl=idls)
+            started("--config", str(folder / "tgw.toml"), *statics, *shlex.split(options.options), idl=idls)
         )
-        return run(Drill(gateway, idls, folder / "look.lua", options.services), gateway, options)
+        drill = Drill(gateway, idls, folder / "look.lua", options.services)
+        return endure(drill, gateway, options) if isinstance(gateway, Watched) else run(drill, gateway, options)
+
+
+def endure(drill: Drill, gateway: Watched, options: argparse.Namespace) -> int:
+    load = ["tests.end_to_end.steady_load", str(gateway.port), f"/s0/m0?{QUERY}", str(options.rate)]
+    with Program([sys.executable, "-m", *load]) as asking:
+        print(f"{0:5} reloads: {gateway.held}", flush=True)
+        for number in range(1, options.endurance + 1):
+            drill.change(number)
+            if number % max(1, options.endurance // 10) == 0:
+                print(f"{number:5} reloads: {gateway.held}", flush=True)
+        asking.process.send_signal(signal.SIGTERM)
+        told = json.loads("{" + asking.line("{"))
+    print(f"{told['sent']} requests, {len(told['failed'])} failed; {len(gateway.tracebacks)} tracebacks")
+    return int(bool(told["failed"] or gateway.tracebacks))
 
 
 def run(drill: Drill, gateway: GatewayProcess, options: argparse.Namespace) -> int:
