@@ -62,3 +62,19 @@ def test_a_bar_is_shown_on_a_terminal_once_it_takes_long(monkeypatch):
 @pytest.mark.parametrize(("terminal", "patience"), [(io.StringIO(), 0.0), (Terminal(), 60.0)])
 def test_else_nothing_is_shown(monkeypatch, terminal, patience):
     assert "sheep" not in shown(monkeypatch, terminal, patience)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shows"),
+    [(["openapi", "idl"], True), (["openapi", "idl", "--format", "json"], False), (["check", "idl"], True)],
+)
+def test_who_asks_for_json_by_name_sees_no_bar(monkeypatch, arguments, shows):
+    name, *others = arguments
+    command = main.get_command(click.Context(main), name)
+    terminal = Terminal()
+    monkeypatch.setattr(_output.sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with command.make_context(name, others, resilient_parsing=True), Bar("counting sheep", 2, 60.0) as bar:
+        # As when its patience is over.
+        bar._show()
+    assert ("sheep" in terminal.getvalue()) is shows

@@ -12,6 +12,7 @@ from threading import Lock, Timer
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -53,8 +54,18 @@ def print_table(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)
 
 
+def _is_for_a_program() -> bool:
+    """Whether the command was told to print JSON; some print nothing else unasked."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.params.get("form") != "json":
+        return False
+    return context.get_parameter_source("form") is ParameterSource.COMMANDLINE
+
+
 class Bar:
     """A bar on standard error for work that takes a while, where that is a terminal; gone when the work is done.
+
+    Whoever asks for JSON is a program, on a terminal too.
 
     :param what: what is being done.
     :param total: how many pieces it has; None: nobody knows.
@@ -65,7 +76,9 @@ class Bar:
         console = Console(stderr=True)
         counting = [] if total is None else [BarColumn(), MofNCompleteColumn()]
         columns = (SpinnerColumn(), TextColumn("{task.description}"), *counting, TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._progress = Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal or _is_for_a_program()
+        )
         self._task = self._progress.add_task(what, total=total)
         # The work may not come up for air, so somebody else has to look at the clock.
         self._timer = Timer(patience, self._show)

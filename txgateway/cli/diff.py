@@ -12,7 +12,7 @@ from ..core.descriptor import Position
 from ..core.gate import change_fingerprint
 from ..core.loading import LoadedMapping
 from ._idl import idl_options, load, styled
-from ._output import format_option, print_json
+from ._output import Bar, format_option, print_json
 
 # The worst first.
 _TITLES = {Breaks.WIRE: "breaks the Thrift wire", Breaks.HTTP: "breaks HTTP clients", Breaks.NOTHING: "is safe"}
@@ -53,13 +53,14 @@ def _load(path: str, include_dirs: Sequence[str], legacy: bool) -> LoadedMapping
 
 def _report(old: LoadedMapping, new: LoadedMapping) -> Report:
     before, after = old.services, new.services
-    report = []
-    for name in sorted(before.keys() | after.keys()):
-        changes = compare(before.get(name), after.get(name))
-        order = list(_TITLES)
-        changes = tuple(sorted(changes, key=lambda change: order.index(change.breaks)))
-        if changes:
-            report.append((name, change_fingerprint(name, before.get(name), after.get(name)), changes))
+    report: Report = []
+    names, order = sorted(before.keys() | after.keys()), list(_TITLES)
+    with Bar("comparing", len(names)) as bar:
+        for name in bar.through(names):
+            changes = compare(before.get(name), after.get(name))
+            changes = tuple(sorted(changes, key=lambda change: order.index(change.breaks)))
+            if changes:
+                report.append((name, change_fingerprint(name, before.get(name), after.get(name)), changes))
     return report
 
 

@@ -12,6 +12,7 @@ from ..core.loading import LoadedMapping
 from ..core.mapping import MappedService
 from ..core.openapi.document import UNLISTED, About, Document
 from ._idl import idl_arguments, load, styled
+from ._output import Bar
 
 
 @click.command()
@@ -43,7 +44,9 @@ def command(
     for error in loaded.errors:
         click.echo(styled(error), err=True)
     about = About(title, api_version, tuple(servers), request_id, calls)
-    document = Document(_chosen(loaded, services), loaded.mapping.routes, about).whole()
+    chosen = _chosen(loaded, services)
+    with Bar("describing"):
+        document = Document(chosen, loaded.mapping.routes, about).whole()
     for route in document.get(UNLISTED, ()):
         click.echo(f"{route} is left out: to OpenAPI its path is that of another route", err=True)
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
