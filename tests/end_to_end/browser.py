@@ -49,7 +49,7 @@ class Window:
         self.url = url
         self._context = browser.new_context(base_url=url, **options)
         self.page = self._context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(30_000)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", self._dialog)
         self.page.on("console", self._console)

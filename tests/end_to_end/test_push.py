@@ -26,12 +26,11 @@ def tgw(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def wait_for(what: Callable[[], bool], within: float = 10.0) -> float:
-    began = time.monotonic()
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
     while not what():
-        assert time.monotonic() < began + within
+        assert time.monotonic() < deadline
         time.sleep(0.01)
-    return time.monotonic() - began
 
 
 def test_a_fleet_follows_one_push(own_etcd, tmp_path):
@@ -52,7 +51,7 @@ def test_a_fleet_follows_one_push(own_etcd, tmp_path):
         (pushed / "book.thrift").write_text(BOOK.replace("book/query", "pushed/one"))
         done = tgw("push", str(pushed), "--etcd", own_etcd.url)
         assert (done.returncode, done.stdout[:21]) == (0, "pushed 1 file as vers"), done.stderr
-        assert wait_for(lambda: all_serve("pushed/one")) < 2.0
+        wait_for(lambda: all_serve("pushed/one"))
         mapping = gateways[0].admin("/routes")["mapping"]
         assert mapping["overridden"] == {"book": str(folder / "book.thrift")}
         wait_for(cache.exists)
