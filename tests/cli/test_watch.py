@@ -51,7 +51,7 @@ def test_counts_that_begin_anew_are_no_negative_rate():
 
 def test_what_is_wrong_stands_in_the_head():
     health = {**HEALTH, "workers": {"7": "ok", "8": "no answer"}, "mapping": {"services": 1}}
-    health["reasons"] = ["the IDL has 1 error: see mapping.errors", "worker 8 does not answer"]
+    health["reasons"] = ["the IDL has 1 error", "worker 8 does not answer"]
     lines = seen(Look(1.0, health, {"ready": False, "waiting_for": ["a mapping"]}, {}))
     assert lines[:3] == [
         "http://gw:1 waits for a mapping 1 service, 3 in flight 1 of 2 workers well",

@@ -56,7 +56,7 @@ class Status:
         """What is wrong though requests are served, a line each."""
         errors, trouble = len(mapping["errors"]), mapping["trouble"]
         return [
-            *([f"the IDL has {errors} error{'' if errors == 1 else 's'}: see mapping.errors"] if errors else []),
+            *([f"the IDL has {errors} error{'' if errors == 1 else 's'}"] if errors else []),
             *([f"the IDL cannot be read: {trouble}"] if trouble else []),
             *(
                 f"etcd is lost, and the IDL under {each['prefix']} is served as it was: {each['trouble']}"

@@ -154,6 +154,17 @@ def test_nothing_but_what_is_ours_may_run_in_a_page(admin):
 
 
 @pytest_twisted.inlineCallbacks
+def test_why_the_gateway_is_degraded_is_said_at_the_top(admin):
+    health = {"status": "degraded", "reasons": ["etcd is lost", f"worker 7 {HOSTILE}"], "version": "1", "in_flight": 0}
+    admin.pages["overview"] = told.overview(told.service("book"), health=health)
+    answer = yield admin.get("/ui/")
+    page = told.Drawn(answer.read)
+    assert [each["class"] for each in page.all("p") if "reason" in (each.get("class") or "")] == ["reason"] * 2
+    assert "etcd is lost" in page.text
+    assert f"worker 7 {HOSTILE}" in page.text
+
+
+@pytest_twisted.inlineCallbacks
 def test_names_texts_and_tags_from_outside_stay_text(admin):
     admin.pages["overview"] = told.overview(
         told.service(

@@ -13,7 +13,7 @@ NOW = 1_000_000.0
 def common(**more: Any) -> Page:
     return {
         "second": 1000,
-        "health": {"status": "ok", "version": "1", "in_flight": 2},
+        "health": {"status": "ok", "reasons": [], "version": "1", "in_flight": 2},
         "ready": {"ready": True, "waiting_for": []},
         "samples": [[995, 20, 1, 3, 50.0]],
         "registries": [
