@@ -43,7 +43,7 @@ def collectors(
 def _of_requests(server: str, observing: Observing, spans: SpanSender | None) -> Iterator[Sample]:
     yield families.INFO, (__version__, server), 1
     yield families.IN_FLIGHT, (), observing.ledger.running
-    for reason, number in observing.refused.items():
+    for reason, number in list(observing.refused.items()):
         yield families.HTTP_REFUSED, (reason,), number
     if observing.lines_dropped is not None:
         yield families.LINES_DROPPED, (), observing.lines_dropped

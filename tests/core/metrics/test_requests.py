@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.mapped import service_of
-from txgateway.core.errors import ConnectFailed, DeadlineExceeded, NotFound, ValidationFailed
+from txgateway.core.errors import (
+    CallRefused,
+    CircuitOpen,
+    ConnectFailed,
+    ConnectionClosed,
+    DeadlineExceeded,
+    NotFound,
+    UnusableReply,
+    ValidationFailed,
+)
 from txgateway.core.instances import Instance
 from txgateway.core.message import Call, Request, Response, Try
 from txgateway.core.metrics import Snapshot, put
@@ -46,6 +55,29 @@ def answered(began: float = 1.0, ended: float = 1.25, instance: Instance = ONE) 
 
 def test_nothing_is_shown_of_what_nobody_asked_for(counts):
     assert snapshot(counts) == {}
+
+
+def test_what_comes_about_for_the_first_time_while_it_is_gathered_ends_nothing(counts):
+    kinds = [ConnectFailed, DeadlineExceeded, NotFound, CircuitOpen, ConnectionClosed, CallRefused, UnusableReply]
+
+    def come_about(number: int) -> None:
+        error = kinds[number % len(kinds)]()
+        failed = answered()
+        failed.error = error
+        counts(routed(failed), Response(200 + number), error, 0.1)
+        counts(routed(), Response(400), ValidationFailed("no", field="A", rule=f"$>{number}"), 0.1)
+
+    come_about(0)
+    come_about(1)
+    for number, _ in enumerate(counts.samples(), 2):
+        come_about(number)
+    assert number > 10
+
+
+def test_whoever_gathers_comes_to_breathe_after_each_service_though_nobody_asked_it_for_anything():
+    counts = RequestCounts()
+    counts.serve({f"book{number}": BOOK for number in range(1_000)})
+    assert list(counts.samples()) == [None] * 1_000
 
 
 def test_an_answer_is_counted_with_its_duration_and_its_call(counts):

@@ -129,15 +129,16 @@ def _samples(method: tuple[str, str], counts: MethodCounts) -> Iterator[Sample]:
     if not counts.codes:
         # Nobody has called it yet.
         return
-    for code, number in counts.codes.items():
+    # Lists, for requests go on being counted from one step to the next.
+    for code, number in list(counts.codes.items()):
         yield REQUESTS, (*method, str(code)), number
     yield DURATIONS, method, [counts.seconds, *counts.buckets]
-    for (failure, fault), number in counts.failures.items():
+    for (failure, fault), number in list(counts.failures.items()):
         yield FAILURES, (*method, failure, fault), number
-    for rule, number in counts.refusals.items():
+    for rule, number in list(counts.refusals.items()):
         yield REFUSALS, (*method, rule), number
     if counts.at_once or counts.calls:
         yield UPSTREAM_SECONDS, method, counts.upstream_seconds
         for family, others in ((CALLS, counts.calls), (TRIES, counts.tries)):
             yield family, (*method, ANSWERED), counts.at_once + others.get(ANSWERED, 0)
-            yield from ((family, (*method, came), n) for came, n in others.items() if came != ANSWERED)
+            yield from ((family, (*method, came), n) for came, n in list(others.items()) if came != ANSWERED)

@@ -298,6 +298,7 @@ class Gatherer:
         for service, methods in self._parts.counts():
             totals[service] = totals_of(methods)
             yield None
+        yield from before_many(totals)
         self._sampler.sample(self._second, {**totals, "": sum(totals.values(), Totals())})
         upstreams = list(self._parts.upstreams)
         every = 1 if sum(len(upstream.instances) for upstream in upstreams) <= QUICKLY_SEEN else SELDOM
@@ -319,6 +320,7 @@ class Gatherer:
             yield None
         self._states = states
         if self._shares.due(self._second):
+            yield from before_many(calls)
             self._shares.look(self._second, calls)
 
 
