@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.end_to_end.twistd import BookProcess, GatewayProcess
+from tests.end_to_end.twistd import BookProcess, GatewayProcess, request
 
 pytestmark = pytest.mark.slow
 TARGET = "/book/query?num=7"
@@ -68,7 +68,7 @@ def server(request, book, tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield gateway
-        assert not gateway.tracebacks
+        assert not gateway.tracebacks, gateway.output
 
 
 def handshake(port, name=None, **settings):
@@ -144,3 +144,65 @@ def test_many_requests_share_a_connection_of_http_2(server):
     ).stdout
     assert "500 succeeded, 0 failed, 0 errored" in said, said
     assert "status codes: 500 2xx" in said
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_body_above_the_limit_is_refused_by_either_version(server, version, tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    file = tmp_path / "large"
+    file.write_bytes(b" " * 6_000_000)
+    url = f"https://127.0.0.1:{server.tls_port}/book/insert"
+    said = subprocess.run(
+        ["curl", "-sk", f"--http{version}", "-w", "\n%{http_code} %{size_upload}", "--data-binary", f"@{file}", url],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    body, _, told = said.rpartition("\n")
+    assert told.split()[0] == "413"
+    assert json.loads(body)["title"] == "Content too large"
+
+
+def test_too_many_headers_are_refused_by_either_version(server):
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    for version in ("1.1", "2"):
+        many = [part for number in range(120) for part in ("-H", f"x-{number}: {number}")]
+        command = ["curl", "-sk", f"--http{version}", "-w", "%{http_code}", "-o", "/dev/null", *many]
+        url = f"https://127.0.0.1:{server.tls_port}{TARGET}"
+        said = subprocess.run([*command, url], capture_output=True, text=True, check=False)
+        assert said.stdout == "431", (version, said)
+
+
+def test_a_body_by_http_2_that_does_not_end_is_given_up_and_others_go_on(book, tmp_path):
+    if shutil.which("curl") is None:
+        pytest.skip("no curl here")
+    write_certificate(tmp_path / "default.pem", "gateway.example")
+    config = tmp_path / "tgw.toml"
+    config.write_text("[http]\nbody_timeout = 0.3\n")
+    listen = f"https:0:certificates={tmp_path}:interface=127.0.0.1"
+    options = ["--config", str(config), "--http", "klein", "--listen", listen, "--static", f"book={book.address}"]
+    with GatewayProcess(*options) as gateway:
+        port = int(gateway.find(r"public port: [\d.:]+[^|]*?public port: 127\.0\.0\.1:(\d+)"))
+        endless = ["curl", "-sk", "--http2", "-m30", "-T", "-", "-X", "POST", f"https://127.0.0.1:{port}/book/insert"]
+        with subprocess.Popen(endless, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+            client.stdin.write(b"id=7")
+            client.stdin.flush()
+            deadline = time.monotonic() + 20
+            while "request-timeout" not in request(gateway.admin_port, "GET", "/metrics").body.decode():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            client.stdin.close()
+            # The stream did not end as it should.
+            assert client.wait(20) == 92
+        # Four times what is read and dropped, and said to be so much.
+        for length in ([], ["-H", "content-length: 300000000"]):
+            large = subprocess.Popen(["head", "-c", "300000000", "/dev/zero"], stdout=subprocess.PIPE)
+            said = subprocess.run([*endless, *length], stdin=large.stdout, capture_output=True, check=False)
+            large.stdout.close()
+            large.wait()
+            assert said.returncode == 92
+        answer = subprocess.run(["curl", "-sk", "--http2", f"https://127.0.0.1:{port}{TARGET}"], capture_output=True)
+        assert json.loads(answer.stdout)["ID"]
+        assert not gateway.tracebacks, gateway.output

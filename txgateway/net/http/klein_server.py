@@ -23,13 +23,25 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.task import CooperativeTask, Cooperator
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web._http2 import H2Stream
 from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
 from twisted.web.resource import IResource
 from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
 
 from ...core.errors import BodyTooLarge, GatewayError
-from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, TooManyConnections, origin_form, reason
+from ...core.http_message import (
+    NO_BODY,
+    HeadersTooLarge,
+    MessageLimits,
+    Phase,
+    RequestReader,
+    RequestTimeout,
+    TooManyConnections,
+    UriTooLong,
+    origin_form,
+    reason,
+)
 from ...core.message import Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
@@ -243,7 +255,7 @@ class _BoundedRequest(WebRequest):
             self._received = length
             length = 0
             if self._received > self.limit * self.DROPPED_TIMES:
-                self.channel.loseConnection()
+                self._hang_up()
         super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -251,15 +263,87 @@ class _BoundedRequest(WebRequest):
         if self._received <= self.limit:
             super().handleContentChunk(data)
         elif self._received > self.limit * self.DROPPED_TIMES and self.channel is not None:
-            self.channel.loseConnection()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.channel.loseConnection()
 
     def process(self) -> None:
-        if self._received <= self.limit:
+        error = self._refusal()
+        if error is None:
             super().process()
             return
-        error = BodyTooLarge(f"A body may have {self.limit} bytes")
         self.write(write_response(render_failure(error), self))
         self.finish()
+
+    def _refusal(self) -> GatewayError | None:
+        if self._received > self.limit:
+            return BodyTooLarge(f"A body may have {self.limit} bytes")
+        return None
+
+
+class _PublicRequest(_BoundedRequest):
+    """Sees to the limits of requests by HTTP/2, which do not pass the strict reader: Twisted bounds none of them.
+
+    What does not end in time, or not at all, has its stream reset: who sends a body goes on with it after an answer.
+    """
+
+    channel: Any
+
+    # When the stream is reset: at the end of patience, or as soon as Twisted is done with what has just come.
+    _end: Any = None
+
+    def gotLength(self, length: int | None) -> None:
+        if self._is_stream:
+            site = self.channel.site
+            self._end = site.clock.callLater(site.limits.body_time, self._give_up)
+        super().gotLength(length)
+
+    def process(self) -> None:
+        self._stop_waiting()
+        super().process()
+
+    def connectionLost(self, reason: Failure) -> None:
+        self._stop_waiting()
+        super().connectionLost(reason)
+
+    @property
+    def _is_stream(self) -> bool:
+        return isinstance(self.channel, H2Stream)
+
+    def _refusal(self) -> GatewayError | None:
+        if self._is_stream and (error := _head_above(self.channel.site.limits.message, self)) is not None:
+            self.channel.site.refused(error)
+            return error
+        return super()._refusal()
+
+    def _hang_up(self) -> None:
+        if not self._is_stream:
+            super()._hang_up()
+        elif self._end is not None:
+            self._end.reset(0)
+
+    def _give_up(self) -> None:
+        self._end = None
+        self.channel.site.refused(RequestTimeout("The body did not come in time"))
+        self.channel.abortConnection()
+
+    def _stop_waiting(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+
+
+def _head_above(limits: MessageLimits, request: WebRequest) -> GatewayError | None:
+    """What the strict reader would have said of a head that it has not seen."""
+    headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
+    if len(request.uri) > limits.request_line:
+        return UriTooLong(f"A request line may have {limits.request_line} bytes")
+    if len(headers) > limits.headers:
+        return HeadersTooLarge(f"A request may have {limits.headers} headers")
+    if sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes:
+        return HeadersTooLarge(f"All headers together may have {limits.header_bytes} bytes")
+    return None
 
 
 def web_site(resource: IResource, limits: HttpLimits) -> Site:
@@ -269,8 +353,8 @@ def web_site(resource: IResource, limits: HttpLimits) -> Site:
     return site
 
 
-def _bounded(limits: HttpLimits) -> type[_BoundedRequest]:
-    return type("BoundedRequest", (_BoundedRequest,), {"limit": limits.body})
+def _bounded(limits: HttpLimits, kind: type[_BoundedRequest] = _BoundedRequest) -> type[_BoundedRequest]:
+    return type("BoundedRequest", (kind,), {"limit": limits.body})
 
 
 class _QuietSite(Site):
@@ -290,7 +374,7 @@ class _PublicSite(_QuietSite):
     def __init__(
         self, resource: IResource, limits: HttpLimits, clock: Any, refused: Callable[[GatewayError], None]
     ) -> None:
-        super().__init__(resource, _bounded(limits), timeout=limits.idle, parsePOSTFormSubmission=False)
+        super().__init__(resource, _bounded(limits, _PublicRequest), timeout=limits.idle, parsePOSTFormSubmission=False)
         self.displayTracebacks = False
         self.refused = refused
         self.limits = limits
@@ -300,7 +384,7 @@ class _PublicSite(_QuietSite):
         self._empty: Deferred[None] | None = None
 
     def keep_to(self, limits: HttpLimits) -> None:
-        self.limits, self.timeOut, self.requestFactory = limits, limits.idle, _bounded(limits)
+        self.limits, self.timeOut, self.requestFactory = limits, limits.idle, _bounded(limits, _PublicRequest)
 
     def buildProtocol(self, addr: Any) -> Any:
         if len(self.connections) >= self.limits.connections:
