@@ -162,6 +162,22 @@ def test_whoever_includes_a_file_is_prepared_with_it_unless_a_load_waits():
     assert fields == {"two"}
 
 
+def test_whoever_loads_beside_other_work_is_let_breathe_often():
+    breaths = list[None]()
+    fields = "\n".join(f"{number}: i32 f{number}" for number in range(1, 1001))
+    methods = "\n".join(f'S m{number}(1: S s) (api.get="/m{number}")' for number in range(10))
+    texts = {"a.thrift": f"struct S {{ {fields} }}", "b.thrift": f"struct S {{ 1: i32 n }} service B {{ {methods} }}"}
+
+    def load(path: str) -> int:
+        breaths.clear()
+        Loader(breathe=lambda: breaths.append(None)).load([Root(path, texts.__getitem__)])
+        return len(breaths)
+
+    # A field takes some 50 µs to be parsed, a method some milliseconds to be compiled.
+    assert load("a.thrift") > 1000
+    assert load("b.thrift") > 10 * 6
+
+
 @pytest.mark.parametrize("broken", ["struct {", idl("a")[:-20], "", "  \n", idl("a")[: idl("a").index("service")]])
 def test_a_broken_file_keeps_its_last_good_version(broken):
     world = World(a=idl("a"), b=idl("b"))

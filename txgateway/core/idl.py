@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -82,11 +83,20 @@ class Parsed(NamedTuple):
     errors: tuple[Diagnostic, ...]
 
 
-def parse(path: str, text: str) -> Parsed:
+def parse(path: str, text: str, breathe: Callable[[], None] = lambda: None) -> Parsed:
     """The syntax tree of ``text``, or every syntax error in it.
 
     :param path: names the file in messages; nothing is read.
+    :param breathe: called some times in a millisecond, by whoever parses beside other work.
     """
+    before = _breathe.set(breathe)
+    try:
+        return _parse(path, text)
+    finally:
+        _breathe.reset(before)
+
+
+def _parse(path: str, text: str) -> Parsed:
     source = Source(path, _plain_lines(text))
     if len(text) > MAX_CHARACTERS:
         size = f"the file has {len(text):,} characters, more than the {MAX_CHARACTERS:,} allowed"
@@ -105,6 +115,10 @@ def decode(data: bytes) -> str:
 def _plain_lines(text: str) -> str:
     text = text.removeprefix("\ufeff")
     return text.replace("\r", "\n") if "\r" in text and "\n" not in text else text
+
+
+# The parser is made once, for all threads, and so is what it calls for each node.
+_breathe: ContextVar[Callable[[], None]] = ContextVar("breathe")
 
 
 # --- The tree ---------------------------------------------------------------------------
@@ -192,6 +206,7 @@ class _Builder:
         return NamespaceNode(word.partition("_")[0], _bare(name), ())
 
     def const(self, parts: list[Any]) -> ConstantNode:
+        _breathe.get()()
         word, type_, name, value, *annotations = parts
         return ConstantNode(type_, _name(name), value, (*annotations, None)[0] or (), word.line)
 
@@ -204,6 +219,7 @@ class _Builder:
         return EnumNode(_name(name), tuple(members), annotations or (), word.line)
 
     def member(self, parts: list[Any]) -> MemberNode:
+        _breathe.get()()
         name, number, annotations = parts
         return MemberNode(_name(name), None if number is None else _integer(number), annotations or ())
 
@@ -224,6 +240,7 @@ class _Builder:
         return None
 
     def field(self, parts: list[Any]) -> FieldNode:
+        _breathe.get()()
         number, word, type_, name, default = parts[:5]
         return FieldNode(
             # An id is decimal, whatever it begins with.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from attrs import define, evolve, frozen
@@ -100,7 +100,13 @@ class Include:
 class LinkedFile:
     """One linked file: what it declares, and what it sees of its includes."""
 
-    def __init__(self, parsed: Parsed, tree: FileNode, includes: Sequence[Include]) -> None:
+    def __init__(
+        self,
+        parsed: Parsed,
+        tree: FileNode,
+        includes: Sequence[Include],
+        breathe: Callable[[], None] = lambda: None,
+    ) -> None:
         self.source = parsed.source
         self.tree = tree
         self.includes = includes
@@ -118,11 +124,11 @@ class LinkedFile:
         # No value takes less than a character, so only constants that name constants can run out of it.
         self._values = Values(self, Budget(100_000 + len(self.source.text)))
         self.made = self._values.made
-        self._link()
+        self._link(breathe)
         # Nothing is in a circle then: a file that is replaced goes as soon as nobody needs it.
         del self._values
 
-    def _link(self) -> None:
+    def _link(self, breathe: Callable[[], None]) -> None:
         for include in self.includes:
             if include.file:
                 self.shapes |= include.file.shapes
@@ -137,12 +143,16 @@ class LinkedFile:
             self._typedef(node, 0)
         for node in self._declared(StructNode):
             self.shapes[self.name_of(node.name)] = self._shapes(node)
+            breathe()
         for node in self._declared(ConstantNode):
             self._constant(node)
+            breathe()
         for node in self._declared(StructNode):
             self.all_structs[self.name_of(node.name)] = self._struct(node)
+            breathe()
         for node in self._declared(ServiceNode):
             self._service(node, ())
+            breathe()
 
     def name_of(self, name: Name) -> TypeName:
         return TypeName(self.source.path, name.text)

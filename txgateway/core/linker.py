@@ -40,17 +40,19 @@ class Cache:
         self._parsed: dict[str, tuple[str, Parsed]] = {}
         self._linked: dict[str, tuple[Parsed, tuple[LinkedFile | None, ...], LinkedFile]] = {}
 
-    def parsed(self, path: str, text: str) -> Parsed:
+    def parsed(self, path: str, text: str, breathe: Callable[[], None]) -> Parsed:
         known = self._parsed.get(path)
         if known is None or known[0] != text:
-            known = self._parsed[path] = (text, parse(path, text))
+            known = self._parsed[path] = (text, parse(path, text, breathe))
         return known[1]
 
-    def linked(self, parsed: Parsed, tree: FileNode, includes: Sequence[Include]) -> LinkedFile:
+    def linked(
+        self, parsed: Parsed, tree: FileNode, includes: Sequence[Include], breathe: Callable[[], None]
+    ) -> LinkedFile:
         path, files = parsed.source.path, tuple(i.file for i in includes)
         known = self._linked.get(path)
         if known is None or known[0] is not parsed or not _same(known[1], files):
-            known = self._linked[path] = (parsed, files, LinkedFile(parsed, tree, includes))
+            known = self._linked[path] = (parsed, files, LinkedFile(parsed, tree, includes, breathe))
         return known[2]
 
     def keep(self, paths: Iterable[str]) -> None:
@@ -64,14 +66,22 @@ def _same(one: Sequence[object], other: Sequence[object]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def load(path: str, read: Read, include_dirs: Iterable[str] = (), *, cache: Cache | None = None) -> Loaded:
+def load(
+    path: str,
+    read: Read,
+    include_dirs: Iterable[str] = (),
+    *,
+    cache: Cache | None = None,
+    breathe: Callable[[], None] = lambda: None,
+) -> Loaded:
     """Load an IDL file with everything that it includes.
 
     :param read: gives the text at a path, or raises OSError (or UnicodeError).
     :param include_dirs: where an include is looked for when it is not beside the including file.
+    :param breathe: called some times in a millisecond, by whoever loads beside other work.
     :raises IdlError: with every error that was found.
     """
-    files = _Files(read, tuple(include_dirs), cache or Cache())
+    files = _Files(read, tuple(include_dirs), cache or Cache(), breathe)
     root = files.open(posixpath.normpath(path))
     errors = files.errors + [e for f in files.linked.values() for e in f.diagnostics(Severity.ERROR)]
     warnings = [w for f in files.linked.values() for w in f.diagnostics(Severity.WARNING)]
@@ -108,10 +118,11 @@ def _schema(root: LinkedFile, linked: Mapping[str, LinkedFile]) -> Schema:
 class _Files:
     """Opens files and what they include, each once."""
 
-    def __init__(self, read: Read, include_dirs: tuple[str, ...], cache: Cache) -> None:
+    def __init__(self, read: Read, include_dirs: tuple[str, ...], cache: Cache, breathe: Callable[[], None]) -> None:
         self._read = read
         self._include_dirs = include_dirs
         self._cache = cache
+        self._breathe = breathe
         self._chain: list[str] = []
         self._texts: dict[str, str | OSError | UnicodeError] = {}
         self._opened: dict[str, LinkedFile | None] = {}
@@ -141,12 +152,12 @@ class _Files:
         return self._texts[path]
 
     def _link(self, path: str, text: str) -> LinkedFile | None:
-        parsed = self._cache.parsed(path, text)
+        parsed = self._cache.parsed(path, text, self._breathe)
         self.errors += parsed.errors
         if parsed.tree is None:
             return None
         includes = [Include(_stem(i.path), self._include(parsed, i)) for i in parsed.tree.includes]
-        file = self._cache.linked(parsed, parsed.tree, includes)
+        file = self._cache.linked(parsed, parsed.tree, includes, self._breathe)
         self.linked[path] = file
         return file
 

@@ -178,7 +178,7 @@ class Loader:
 
     A load changes nothing that is served: whoever serves its outcome says so (:meth:`served`).
 
-    :param breathe: called between two pieces of work, which are some milliseconds each.
+    :param breathe: called between two pieces of work, which are some tenths of a millisecond each.
     :param surroundings: the time for rules, and who is told of those that are only observed.
     :ivar settings: what each load compiles by; what others were compiled by is compiled again.
     """
@@ -272,7 +272,7 @@ class Loader:
 
     def _compile_anew(self, path: str, reading: _Reading, known: Compiled | None, files: dict[str, None]) -> Compiled:
         """:param files: gets what takes part."""
-        loaded = load(path, reading, self._include_dirs, cache=self._cache)
+        loaded = load(path, reading, self._include_dirs, cache=self._cache, breathe=self._breathe)
         files |= dict.fromkeys(loaded.sources)
         _refuse_truncated(known, loaded)
         return self._compiled(path, loaded, reading.found, known)
@@ -286,9 +286,11 @@ class Loader:
         if known is not None and known.service is not None and known.service.policies == service.policies:
             # Whoever serves need not compare them again.
             service = evolve(service, policies=known.service.policies)
+        self._breathe()
         wire = tuple(wire_fingerprint(schema, each) for each in schema.services)
         # Nothing but the wire is compared by what is packed.
         packed = known.packed if known is not None and known.wire == wire else pickle.dumps(service.schema)
+        self._breathe()
         self._keep(service, circles=True)
         return Compiled(path, service, loaded.sources, found, warnings + service.warnings, wire, packed, settings)
 

@@ -159,7 +159,7 @@ def compile_service(
 
     :param name: the service's name in the registry.
     :param surroundings: the lines of IDL files, to be shown with a complaint, and the time.
-    :param breathe: called after each method, by whoever compiles beside other work.
+    :param breathe: called some times in a millisecond, by whoever compiles beside other work.
     :raises IdlError: with all that is wrong in the file.
     """
     _load_annotations()

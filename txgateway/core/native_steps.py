@@ -38,6 +38,7 @@ class NativeSteps:
         self._call_answers = call_answers
         self._most = most
         self._looked_at = looked_at(structs.schema)
+        breathe()
         requests = partial(
             request_tables, structs, converts=converts, embeds=embeds, wanted=self._looked_at, breathe=breathe
         )

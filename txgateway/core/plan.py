@@ -169,11 +169,15 @@ class Planner:
         self._schema = schema
         self._settings = settings
         self._surroundings = surroundings
+        self._breathe = breathe
         self._structs = Structs(schema)
         self._binders = Binders(self._structs)
         self._call_binders = CallBinders(self._structs)
+        breathe()
         self._answers = Answers(schema)
+        breathe()
         self._call_answers = CallAnswers(schema)
+        breathe()
         self._sensitive = SensitiveFields(schema)
         self._known_checks: dict[tuple[TypeName, str], tuple[Check, ...]] = {}
         self._native: NativeSteps | None = None
@@ -185,7 +189,9 @@ class Planner:
         """The plan for the routes of a method; raises IdlError."""
         policy = self._policy(declared, method)
         requests = self._requests(method, self._binders.route(method))
+        self._breathe()
         replies = self._replies(self._answers, method)
+        self._breathe()
         if self._native is not None and not self._has_foreign_checks(method, requests):
             requests = self._native.route(method, requests, steering_fields(policy))
         if self._native is not None:
@@ -202,9 +208,12 @@ class Planner:
         """
         policy = self._policy(declared, method)
         replies = self._replies(self._call_answers, method)
+        self._breathe()
         bind, bind_enveloped = self._call_binders.call(method)
         present = self._call_requests(method, policy, bind, lambda request: request.body)
+        self._breathe()
         old = self._call_requests(method, policy, bind_enveloped, lambda request: call_body(request, enveloped=True))
+        self._breathe()
         if self._native is not None:
             replies = self._native.call_replies(method, replies)
         select = self._selects(self._call_answers, method)
@@ -246,6 +255,7 @@ class Planner:
         select: Selects | None,
         is_enveloped: bool = False,
     ) -> Plan:
+        self._breathe()
         bind = refuse_streaming if is_streaming(method) else requests.bind
         validate = self._validate(method, policy, requests)
         sensitive = self._sensitive.of(method)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txgateway.core.settling import QUIET
-from txgateway.net.mapping.folder import FolderSource
+from txgateway.net.mapping.folder import FolderSource, Texts, find_roots
 
 
 @pytest.fixture
@@ -93,6 +95,52 @@ def test_a_file_that_is_closed_is_told_of_before_it_rests(folder, foreseen):
     source._touched(str(path / "..data"), False)
     assert foreseen == {str(file): "half"}
     assert (changes, texts(source)) == ([], {})
+
+
+def test_a_file_that_nothing_happened_to_is_not_read_again(tmp_path, monkeypatch):
+    read = list[str]()
+
+    def read_file(path):
+        read.append(path)
+        return (tmp_path / path).read_text()
+
+    monkeypatch.setattr("txgateway.net.mapping.folder.read_file", read_file)
+    file = tmp_path / "a.thrift"
+    now = time.time()
+    known = Texts(lambda: now)
+    file.write_text("one")
+    # Just written: what is written next may have the same time.
+    assert [known.read(str(file)) for _ in range(2)] == ["one", "one"]
+    assert len(read) == 2
+    now += 1
+    assert [known.read(str(file)) for _ in range(3)] == ["one", "one", "one"]
+    assert len(read) == 3
+    before = file.stat()
+    with open(file, "r+") as written:
+        written.write("two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert known.read(str(file)) == "two"
+    now += 1
+    known.read(str(file))
+    read.clear()
+    known.keep([])
+    assert (known.read(str(file)), len(read)) == ("two", 1)
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        known.read(str(file))
+
+
+def test_files_are_found_in_folders_but_not_through_links(tmp_path):
+    for name in ("b.thrift", "a/c.thrift", "a/x/d.thrift", ".hidden/e.thrift", "a/.f.thrift"):
+        (tmp_path / "idl" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "idl" / name).write_text("")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "g.thrift").write_text("")
+    (tmp_path / "idl" / "linked").symlink_to(tmp_path / "outside")
+    (tmp_path / "idl" / "h.thrift").symlink_to(tmp_path / "outside" / "g.thrift")
+    (tmp_path / "idl" / "nothing.thrift").symlink_to("nowhere")
+    found = [root.removeprefix(f"{tmp_path}/idl/") for root in find_roots([str(tmp_path / "idl")])]
+    assert found == ["a/c.thrift", "a/x/d.thrift", "b.thrift", "h.thrift"]
 
 
 def test_what_editors_leave_is_no_change(folder):

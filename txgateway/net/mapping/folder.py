@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,52 @@ def _roots(path: Path) -> list[str]:
     if not path.is_dir():
         path.stat()
         return [str(path)]
-    below = (str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
-    return [str(path / name) for name in idl_files(below)]
+    return [str(path / name) for name in idl_files(_files_below(str(path)))]
+
+
+def _files_below(folder: str, prefix: str = "") -> Iterator[str]:
+    """Every file below a folder, relative to it; no folder is looked into through a link."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                # One that vanishes just now, or is closed to us, has nothing in it; of the first that is an error.
+                with suppress(FileNotFoundError, PermissionError):
+                    yield from _files_below(entry.path, f"{prefix}{entry.name}/")
+            elif entry.is_file():
+                yield f"{prefix}{entry.name}"
+
+
+class Texts:
+    """Reads files, and gives what it read before where nothing has happened to a file since.
+
+    A load looks at every file. To open and read each takes six calls of the system, at each of which the
+    interpreter goes to whoever else has work and has to be waited for; to see that it is what it was takes one.
+    """
+
+    # Of a file that was changed so shortly before it was read, in seconds, a later change may look the same.
+    TOO_NEW = 0.1
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._known: dict[str, tuple[tuple[int, ...], str]] = {}
+
+    def read(self, path: str) -> str:
+        """As :func:`read_file`."""
+        found = os.stat(path)
+        # Whoever sets back the time of a change cannot set back that of its own.
+        version = (found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+        known = self._known.get(path)
+        if known is not None and known[0] == version:
+            return known[1]
+        self._known.pop(path, None)
+        text = read_file(path)
+        if version[0] < (self._clock() - self.TOO_NEW) * 1e9:
+            self._known[path] = version, text
+        return text
+
+    def keep(self, paths: Collection[str]) -> None:
+        """Forget every file but these."""
+        self._known = {path: known for path, known in self._known.items() if path in paths}
 
 
 class FolderSource:
@@ -90,6 +136,7 @@ class FolderSource:
         self._foreseen = foreseen
         self._watch = watch
         self._settling = Settling()
+        self._read_before = Texts()
         self._timer: Any = None
         self._notices: Notices | None = None
         self._looks: Looks | None = None
@@ -129,7 +176,7 @@ class FolderSource:
 
             def read(path: str) -> str:
                 if path not in texts:
-                    texts[path] = _settled(path, known) if path in restless else read_file(path)
+                    texts[path] = _settled(path, known) if path in restless else self._read_before.read(path)
                 return texts[path]
 
             found = set(find_roots(self._paths))
@@ -138,6 +185,7 @@ class FolderSource:
             found -= {path for path in restless if path not in known}
             # What is restless and was not asked for, because its includer is broken, say, may be asked for next.
             texts |= {path: known[path] for path in restless & known.keys()}
+            self._read_before.keep(known.keys())
             self._roots, self._texts = tuple(sorted(found)), texts
             return [Root(path, read) for path in self._roots]
 
