@@ -50,18 +50,20 @@ def book():
         yield book
 
 
-@pytest.fixture(params=[("httptools",), ("klein",), ("klein", "--workers", "2")], ids=" ".join)
-def server(request, book, tmp_path):
+@pytest.fixture(scope="module", params=[("httptools",), ("klein",), ("klein", "--workers", "2")], ids=" ".join)
+def server(request, book, tmp_path_factory):
+    """A gateway whose certificates one test alone may change."""
+    folder = tmp_path_factory.mktemp("certificates")
     serials = {
-        "default": write_certificate(tmp_path / "default.pem", "gateway.example"),
-        "other": write_certificate(tmp_path / "other.pem", "other.example", "*.wild.example"),
+        "default": write_certificate(folder / "default.pem", "gateway.example"),
+        "other": write_certificate(folder / "other.pem", "other.example", "*.wild.example"),
     }
-    listen = f"https:0:certificates={tmp_path}:interface=127.0.0.1"
+    listen = f"https:0:certificates={folder}:interface=127.0.0.1"
     with GatewayProcess("--http", *request.param, "--listen", listen, "--static", f"book={book.address}") as gateway:
         # The last of two public ports is the one behind TLS.
         gateway.tls_port = int(gateway.find(r"public port: [\d.:]+[^|]*?public port: 127\.0\.0\.1:(\d+)"))
         gateway.serials = serials
-        gateway.folder = tmp_path
+        gateway.folder = folder
         gateway.http = request.param[0]
         deadline = time.monotonic() + 30
         while not gateway.admin("/readyz")["ready"]:
