@@ -6,7 +6,8 @@
 Each round first measures with nothing going on, then while one file changes ``ones`` times and all of them
 ``alls`` times, each as soon as the one before is served; every tenth change leaves a file broken. wrk asks
 over 32 connections as fast as it gets answers, and looks at each: was it served by one version of the
-IDL, wholly? Ends with status 1 if anything failed or was mixed, or p99 rose to twice what it was. Needs wrk.
+IDL, wholly? Ends with status 1 if anything failed or was mixed, or p99 rose to twice what it was. The gateway has
+a core alone, if there are two (``--shared``: it has not). Needs wrk.
 
 With ``--endurance``, so many changes under a steady load, of which every twentieth is one of all files: what does the
 gateway hold, at the beginning, now and then, and at the end?
@@ -84,11 +85,13 @@ class Figures:
 class Drill:
     """A gateway before services whose versions are written here.
 
-    :ivar taken: from each write to the first answer by a new route, in seconds.
+    :ivar taken: from each write of one file to the first answer by a new route, in seconds.
+    :ivar taken_by_all: the same where several files were written.
     """
 
     def __init__(self, gateway: GatewayProcess, folder: Path, script: Path, services: int) -> None:
         self.taken: list[float] = []
+        self.taken_by_all: list[float] = []
         self._gateway = gateway
         self._folder = folder
         self._script = script
@@ -129,7 +132,7 @@ class Drill:
         for service in {services[0], services[-1]}:
             while not self._is_served(f"/s{service}/v{self._version}?{QUERY}"):
                 time.sleep(0.01)
-        self.taken.append(time.monotonic() - began)
+        (self.taken if len(services) == 1 else self.taken_by_all).append(time.monotonic() - began)
 
     def _is_served(self, target: str) -> bool:
         self._asking.request("GET", target)
@@ -202,6 +205,7 @@ def main() -> int:
         "--endurance", type=int, default=0, help="so many changes, and what the gateway holds meanwhile"
     )
     parser.add_argument("--rate", type=float, default=200.0, help="requests a second meanwhile")
+    parser.add_argument("--shared", action="store_true", help="let all run on every core")
     parser.add_argument("--options", default="", help="for the gateway")
     options = parser.parse_args()
     if not options.endurance and shutil.which("wrk") is None:
@@ -216,13 +220,26 @@ def main() -> int:
         (folder / "tgw.toml").write_text('log.access = "off"\nmapping.on_breaking = "serve"\n')
         (folder / "look.lua").write_text(SCRIPT % TOLD_APART)
         echo = stack.enter_context(Echo(folder, METHODS))
+        others = [echo.process.pid, os.getpid()]
         statics = [word for service in range(options.services) for word in ("--static", f"s{service}={echo.address}")]
         started = Watched if options.endurance else GatewayProcess
         gateway = stack.enter_context(
             started("--config", str(folder / "tgw.toml"), *statics, *shlex.split(options.options), idl=idls)
         )
+        if not options.shared:
+            part(gateway.process.pid, others)
         drill = Drill(gateway, idls, folder / "look.lua", options.services)
         return endure(drill, gateway, options) if isinstance(gateway, Watched) else run(drill, gateway, options)
+
+
+def part(gateway: int, others: list[int]) -> None:
+    """Give this process a core alone, and these, and what they start, all others."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        return
+    for process, its in ((gateway, cores[-1:]), *((each, cores[:-1]) for each in others)):
+        for thread in os.listdir(f"/proc/{process}/task"):
+            os.sched_setaffinity(int(thread), its)
 
 
 def endure(drill: Drill, gateway: Watched, options: argparse.Namespace) -> int:
@@ -251,9 +268,12 @@ def run(drill: Drill, gateway: GatewayProcess, options: argparse.Namespace) -> i
         print(f"quiet      {quiet}\nreloading  {reloading}, p99 {ratios[-1]:.2f} times", flush=True)
         print(f"           {reloading.requests} requests: {reloading.failed} failed, {reloading.mixed} mixed")
     mapping = gateway.admin("/routes")["mapping"]
-    late = sum(taken > VISIBLE_WITHIN for taken in drill.taken)
+    late = sum(taken > VISIBLE_WITHIN for taken in (*drill.taken, *drill.taken_by_all))
     print(f"{mapping['generation']} mappings served, loads: {mapping['reloads']}")
-    print(f"served after {statistics.median(drill.taken):.2f} s, at most {max(drill.taken):.2f} s; {late} too late")
+    for what, taken in (("one", drill.taken), (f"all {options.services}", drill.taken_by_all)):
+        if taken:
+            print(f"{what} served after {statistics.median(taken):.2f} s, at most {max(taken):.2f} s")
+    print(f"{late} later than {VISIBLE_WITHIN:.0f} s")
     print(f"p99 {statistics.median(ratios):.2f} times; {wrong} answers wrong; {len(gateway.tracebacks)} tracebacks")
     return int(wrong > 0 or late > 0 or statistics.median(ratios) >= SLOWER or bool(gateway.tracebacks))
 
