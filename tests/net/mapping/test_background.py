@@ -11,9 +11,11 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as global_reactor
 
-from txgateway.net.mapping.background import BUSY, SHORTEST, SWITCH_AFTER, Background
+from txgateway.net.mapping.background import BUSY, PAUSE_TIMES, SHORTEST, SWITCH_AFTER, Background
 
 reactor: Any = global_reactor
+# The pause after a millisecond, in seconds, if others are busy.
+WHOLE = 0.001 * PAUSE_TIMES
 
 
 @pytest.fixture
