@@ -91,7 +91,7 @@ class Machine:
         return self.now
 
 
-@pytest.mark.parametrize(("others", "pause"), [(0.0, SHORTEST), (0.1, 0.002 * 0.1 / BUSY), (BUSY, 0.002), (0.6, 0.002)])
+@pytest.mark.parametrize(("others", "pause"), [(0.0, SHORTEST), (0.1, WHOLE * 0.1 / BUSY), (BUSY, WHOLE), (0.6, WHOLE)])
 @pytest_twisted.ensureDeferred
 async def test_pauses_are_as_long_as_others_are_busy(
     background: Background, monkeypatch: pytest.MonkeyPatch, others: float, pause: float

@@ -20,8 +20,8 @@ T = TypeVar("T")
 # take turns so often that a load took three times its processor time, and requests as much longer.
 SWITCH_AFTER = 0.001
 # The thread pauses after so much work, and then so much longer than it worked. At full speed the slowest hundredth of
-# requests took 1.25 times as long while 20 services changed over and over as else, and all were served after 0.56 s; with
-# pauses twice as long as the work 1.2 times and after 0.64 s, with pauses as long as it 1.6 times and after 0.51 s.
+# requests took 1.25 times as long while 20 services changed over and over as else, and all were served after 0.56 s;
+# with pauses twice as long as the work 1.2 times and after 0.64 s, with some as long as it 1.6 times and after 0.51 s.
 WORK = 0.0005
 PAUSE_TIMES = 1.5
 # Whole pauses are made where the others have work for so much of the time, shorter ones where they have less:
