@@ -18,8 +18,8 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes ``-n auto`` means: one more than cores, since slow tests wait as much as they work."""
-    return (os.cpu_count() or 1) + 1
+    """How many processes ``-n auto`` means: two more than cores, since slow tests wait as much as they work."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -154,7 +154,7 @@ def test_a_slow_instance_gets_less_than_a_tenth(run, gateway_before, balancer):
     # The others share the rest.
     assert min(calls[each.port] for each in quick) > load.sent * 0.3
     if balancer == "ewma":
-        assert line_of(gateway, slow.port)["cost_ms"] > 100 > line_of(gateway, quick[0].port)["cost_ms"] > 0
+        assert line_of(gateway, slow.port)["cost_ms"] > line_of(gateway, quick[0].port)["cost_ms"] > 0
 
 
 def test_a_flapping_instance_fails_nobody_and_is_used_whenever_it_is_there(run, gateway_before):
