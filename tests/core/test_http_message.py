@@ -50,6 +50,30 @@ def test_any_cut_gives_the_same_requests(bodies, sizes):
     assert read(pieces) == [(b"/%d" % len(body), body) for body, _ in bodies]
 
 
+def test_a_body_that_looks_like_the_request_before_is_a_body():
+    """Its piece is what clients send again and again: one whole request with the headers of the last."""
+    reader = RequestReader(MessageLimits(), read_headers)
+    whole = b"POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n0123456789"
+    reader.feed(whole)
+    assert reader.next().body == b"0123456789"
+    reader.feed(whole[:-10])
+    assert reader.next() is None
+    reader.feed(whole)
+    assert reader.next().body == whole[:10]
+    with pytest.raises(BadMessage):
+        reader.next()
+
+
+def test_the_same_headers_in_another_version_mean_something_else():
+    reader = RequestReader(MessageLimits(), read_headers)
+    closes = []
+    for version in (b"1.1", b"1.1", b"1.0", b"1.0", b"1.1"):
+        reader.feed(b"GET / HTTP/%b\r\nhost: a\r\n\r\n" % version)
+        assert reader.next().headers == ((b"host", b"a"),)
+        closes.append(reader.closes)
+    assert closes == [False, False, True, True, False]
+
+
 def test_more_chunks_than_are_read_at_once():
     body = b"x" * 2500
     assert read([request(body, 1)]) == [(b"/2500", body)]

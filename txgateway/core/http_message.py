@@ -200,15 +200,15 @@ class RequestReader:
 
         Raises BadMessage, UriTooLong, HeadersTooLarge, BodyTooLarge or VersionNotSupported.
         """
-        buffer = self._buffer
-        line_end = buffer.find(b"\r\n")
+        fields, buffer = self._fields, self._buffer
+        # Within a body it would be looked for in vain, in all of it.
+        line_end = buffer.find(b"\r\n") if fields is None else -1
         # What clients send again and again: one whole request with the headers of the last, and nothing behind it.
         # It would come out the same below, in twice the time.
         if (
             len(buffer) == line_end + self._usual_length
             and 0 < line_end <= self._limits.request_line
             and buffer.startswith(self._usual, line_end)
-            and self._fields is None
             and not self._at
         ):
             verb, target, version = _parse_request_line(buffer, 0, line_end)
@@ -218,7 +218,7 @@ class RequestReader:
                 self.closes = known.closes
                 body = buffer[line_end + len(self._usual) :] if known.length else b""
                 return Request(verb.decode("ascii"), target, known.headers, body, self._client)
-        fields = self._fields or self._head()
+        fields = fields or self._head()
         if fields is None:
             return None
         body = b""
