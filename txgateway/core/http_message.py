@@ -107,6 +107,18 @@ class MessageLimits:
     header_bytes: int = 32768
     body: int = 4 * 1024 * 1024
 
+    def check_line(self, size: int) -> None:
+        """Raises UriTooLong for a request line of so many bytes."""
+        if size > self.request_line:
+            raise UriTooLong(f"A request line may have {self.request_line} bytes")
+
+    def check_lines(self, size: int, count: int) -> None:
+        """Raises HeadersTooLarge for so many header lines, of so many bytes together."""
+        if size > self.header_bytes:
+            raise HeadersTooLarge(f"All headers together may have {self.header_bytes} bytes")
+        if count > self.headers:
+            raise HeadersTooLarge(f"A request may have {self.headers} headers")
+
 
 class Phase(enum.IntEnum):
     """What of a request has come."""
@@ -244,8 +256,7 @@ class RequestReader:
             self._check_beginning()
             return None
         line_end = buffer.find(b"\r\n", at)
-        if line_end - at > self._limits.request_line:
-            raise UriTooLong(f"A request line may have {self._limits.request_line} bytes")
+        self._limits.check_line(line_end - at)
         verb, self._target, version = _parse_request_line(buffer, at, line_end)
         self._verb = verb.decode("ascii")
         self._at, self._skipped, self._told = end + 4, False, False
@@ -269,11 +280,7 @@ class RequestReader:
         return self._known
 
     def _check_lines(self, lines: bytes) -> None:
-        limits = self._limits
-        if len(lines) > limits.header_bytes:
-            raise HeadersTooLarge(f"All headers together may have {limits.header_bytes} bytes")
-        if lines.count(b"\n") > limits.headers:
-            raise HeadersTooLarge(f"A request may have {limits.headers} headers")
+        self._limits.check_lines(len(lines), lines.count(b"\n"))
         if _header_lines(lines) is None:
             raise BadMessage("A header line is malformed")
 
@@ -281,12 +288,8 @@ class RequestReader:
         """Refuse a head that is not whole as soon as it can no longer become a good one."""
         begun = self._buffer[self._at :]
         line, end, rest = begun.partition(b"\r\n")
-        if len(line) > self._limits.request_line:
-            raise UriTooLong(f"A request line may have {self._limits.request_line} bytes")
-        if len(rest) > self._limits.header_bytes:
-            raise HeadersTooLarge(f"All headers together may have {self._limits.header_bytes} bytes")
-        if rest.count(b"\n") > self._limits.headers:
-            raise HeadersTooLarge(f"A request may have {self._limits.headers} headers")
+        self._limits.check_line(len(line))
+        self._limits.check_lines(len(rest), rest.count(b"\n"))
         whole = rest[: rest.rfind(b"\r\n") + 2] if b"\r\n" in rest else b""
         if end:
             _parse_request_line(line, 0, len(line))

@@ -32,13 +32,11 @@ from twisted.web.server import Site
 from ...core.errors import BodyTooLarge, GatewayError
 from ...core.http_message import (
     NO_BODY,
-    HeadersTooLarge,
     MessageLimits,
     Phase,
     RequestReader,
     RequestTimeout,
     TooManyConnections,
-    UriTooLong,
     origin_form,
     reason,
 )
@@ -269,17 +267,21 @@ class _BoundedRequest(WebRequest):
         self.channel.loseConnection()
 
     def process(self) -> None:
-        error = self._refusal()
-        if error is None:
+        try:
+            self._check()
+        except GatewayError as error:
+            self.write(write_response(render_failure(error), self))
+            self.finish()
+        else:
             super().process()
-            return
-        self.write(write_response(render_failure(error), self))
-        self.finish()
 
-    def _refusal(self) -> GatewayError | None:
+    def _check(self) -> None:
+        """Raises what the request is refused for."""
         if self._received > self.limit:
-            return BodyTooLarge(f"A body may have {self.limit} bytes")
-        return None
+            raise self._too_large()
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"A body may have {self.limit} bytes")
 
 
 class _PublicRequest(_BoundedRequest):
@@ -296,7 +298,8 @@ class _PublicRequest(_BoundedRequest):
     def gotLength(self, length: int | None) -> None:
         if self._is_stream:
             site = self.channel.site
-            self._end = site.clock.callLater(site.limits.body_time, self._give_up)
+            late = RequestTimeout("The body did not come in time")
+            self._end = site.clock.callLater(site.limits.body_time, self._give_up, late)
         super().gotLength(length)
 
     def process(self) -> None:
@@ -311,21 +314,26 @@ class _PublicRequest(_BoundedRequest):
     def _is_stream(self) -> bool:
         return isinstance(self.channel, H2Stream)
 
-    def _refusal(self) -> GatewayError | None:
-        if self._is_stream and (error := _head_above(self.channel.site.limits.message, self)) is not None:
-            self.channel.site.refused(error)
-            return error
-        return super()._refusal()
+    def _check(self) -> None:
+        if self._is_stream:
+            site = self.channel.site
+            try:
+                _check_head(site.limits.message, self)
+            except GatewayError as error:
+                site.refused(error)
+                raise
+        super()._check()
 
     def _hang_up(self) -> None:
         if not self._is_stream:
             super()._hang_up()
         elif self._end is not None:
-            self._end.reset(0)
+            self._end.cancel()
+            self._end = self.channel.site.clock.callLater(0, self._give_up, self._too_large())
 
-    def _give_up(self) -> None:
+    def _give_up(self, error: GatewayError) -> None:
         self._end = None
-        self.channel.site.refused(RequestTimeout("The body did not come in time"))
+        self.channel.site.refused(error)
         self.channel.abortConnection()
 
     def _stop_waiting(self) -> None:
@@ -334,16 +342,12 @@ class _PublicRequest(_BoundedRequest):
             self._end = None
 
 
-def _head_above(limits: MessageLimits, request: WebRequest) -> GatewayError | None:
-    """What the strict reader would have said of a head that it has not seen."""
-    headers = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
-    if len(request.uri) > limits.request_line:
-        return UriTooLong(f"A request line may have {limits.request_line} bytes")
-    if len(headers) > limits.headers:
-        return HeadersTooLarge(f"A request may have {limits.headers} headers")
-    if sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes:
-        return HeadersTooLarge(f"All headers together may have {limits.header_bytes} bytes")
-    return None
+def _check_head(limits: MessageLimits, request: WebRequest) -> None:
+    """As the strict reader does, of a head that it has not seen."""
+    limits.check_line(len(request.uri))
+    headers = request.requestHeaders.getAllRawHeaders()
+    lines = [len(name) + len(value) + 4 for name, values in headers for value in values]
+    limits.check_lines(sum(lines), len(lines))
 
 
 def web_site(resource: IResource, limits: HttpLimits) -> Site:
