@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -171,7 +171,7 @@ class ServerConnection(Protocol):
     # Twisted calls these.
 
     def connectionMade(self) -> None:
-        self._writer = Writer(self.transport, self._cut_off)
+        self._writer = Writer(self.transport)
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
         self._alarm.set(self._due())
@@ -298,11 +298,8 @@ class ServerConnection(Protocol):
         self._moved = self._server.clock.seconds()
         if self._finishing or self._server.leaving:
             reply = farewell(reply)
-        if not self._writer.write(self._frame(asked, reply), None):
+        if not self._writer.write(self._frame(asked, reply)):
             self.abort()
-
-    def _cut_off(self, _: Sequence[None]) -> None:
-        self.abort()
 
     def _frame(self, asked: _Asked, reply: Message) -> bytes:
         try:

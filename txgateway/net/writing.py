@@ -56,12 +56,12 @@ class Writer:
     """Writes to one transport: past its queue where that is possible (not through TLS).
 
     :param unsent: told the tickets of what was kept and of which not one byte could be sent
-        when its time came, since the connection turned out to be dead.
+        when its time came, since the connection turned out to be dead; None: it is aborted then.
     """
 
     __slots__ = ("_kept", "_send", "_tickets", "_transport", "_turn", "_unsent")
 
-    def __init__(self, transport: Any, unsent: Callable[[Sequence[Any]], None]) -> None:
+    def __init__(self, transport: Any, unsent: Callable[[Sequence[Any]], None] | None = None) -> None:
         self._transport = transport
         self._unsent = unsent
         # Unix sockets are tcp.Connections too.
@@ -71,7 +71,7 @@ class Writer:
         self._kept: list[bytes] = []
         self._tickets: list[Any] = []
 
-    def write(self, data: bytes, ticket: Any) -> bool:
+    def write(self, data: bytes, ticket: Any = None) -> bool:
         """Send soon: in this turn of the reactor, and in the order of writing.
 
         False if the connection turned out to be dead before any byte was taken. If that turns
@@ -114,7 +114,11 @@ class Writer:
         data = kept[0] if len(kept) == 1 else b"".join(kept)
         tickets = self.drop()
         # One that is being torn down takes nothing more, and says so to its protocol.
-        if not self._transport._aborting and not self.write_now(data):
+        if self._transport._aborting or self.write_now(data):
+            return
+        if self._unsent is None:
+            self._transport.abortConnection()
+        else:
             self._unsent(tickets)
 
     def drop(self) -> Sequence[Any]:

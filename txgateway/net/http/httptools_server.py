@@ -116,7 +116,7 @@ class HttpConnection(Protocol):
 
     def connectionMade(self) -> None:
         transport = self.transport
-        self._writer = Writer(transport, self._cut_off)
+        self._writer = Writer(transport)
         client = getattr(transport.getPeer(), "host", "")
         self._reader = RequestReader(self._server.message_limits, read_headers, client)
         # Only to hear when more is queued than the client takes.
@@ -251,13 +251,10 @@ class HttpConnection(Protocol):
             return
         data = answers[0] if len(answers) == 1 else b"".join(answers)
         self._since = server.clock.seconds()
-        if not self._writer.write(data, None):
+        if not self._writer.write(data):
             self.transport.abortConnection()
         elif closes:
             self._close()
-
-    def _cut_off(self, _: Sequence[None]) -> None:
-        self.transport.abortConnection()
 
     def _close(self) -> None:
         """Close once what was written has been taken."""
@@ -314,7 +311,7 @@ class HttpConnection(Protocol):
                 self._since = self._server.clock.seconds()
             if reader.awaited and not line:
                 reader.told()
-                if not self._writer.write(_CONTINUE, None):
+                if not self._writer.write(_CONTINUE):
                     self.transport.abortConnection()
         if wanted != self._paused:
             self._paused = wanted
