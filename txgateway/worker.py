@@ -17,7 +17,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from .core.json_pieces import json_pieces
-from .net.slices import in_slices
+from .net.slices import joined_in_slices
 
 
 class Control(LineReceiver):
@@ -68,9 +68,7 @@ class Control(LineReceiver):
         self._say({"serves": True})
 
     def _say(self, message: dict[str, Any]) -> None:
-        pieces: list[bytes] = []
-        written = in_slices(self._reactor, map(pieces.append, json_pieces(message)))
-        written.addCallback(lambda _: self.sendLine(b"".join(pieces)))
+        joined_in_slices(self._reactor, json_pieces(message)).addCallback(self.sendLine)
 
 
 def stop(reactor: Any) -> None:

@@ -18,7 +18,7 @@ from ..core.metrics.joining import Joined
 from ..core.metrics.requests import LONGEST_RULE
 from ..core.metrics.text import text_of
 from .mapping.live import LiveMapping
-from .slices import Pause, Shared, before_many, in_slices
+from .slices import Pause, Shared, before_many, in_slices, joined_in_slices
 from .upstream import Upstream
 from .workers import Workers
 
@@ -100,11 +100,8 @@ def _snapshot(page: dict[str, Any] | None) -> Snapshot | None:
 
 
 def _write(clock: Any, snapshot: Snapshot) -> Deferred[bytes]:
-    pieces: list[bytes] = []
     # Encoded one by one: the whole text would be a slice of its own.
-    encoded = map(str.encode, text_of(snapshot, FAMILIES))
-    writing = in_slices(clock, map(pieces.append, encoded))
-    return writing.addCallback(lambda _: b"".join(pieces))
+    return joined_in_slices(clock, map(str.encode, text_of(snapshot, FAMILIES)))
 
 
 # The subjects

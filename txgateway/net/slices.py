@@ -63,6 +63,12 @@ def made_in_slices(clock: Any, work: Generator[Any, None, T]) -> Deferred[T]:
     return in_slices(clock, keep()).addCallback(lambda _: made[0])
 
 
+def joined_in_slices(clock: Any, pieces: Iterator[bytes]) -> Deferred[bytes]:
+    """The same; fires with all pieces as one."""
+    made: list[bytes] = []
+    return in_slices(clock, map(made.append, pieces)).addCallback(lambda _: b"".join(made))
+
+
 class Shared(Generic[T]):
     """Makes something once for all who ask for it while it is being made."""
 

@@ -84,7 +84,7 @@ def compiling(settings: config.MappingSettings, policies: Policies) -> MappingSe
     )
 
 
-def _path(text: str) -> Path | None:
+def path_from(text: str) -> Path | None:
     return Path(text) if text else None
 
 
@@ -129,9 +129,9 @@ def pushed_access(settings: Settings) -> Access | None:
             discovery.etcd,
             user=discovery.user,
             password=discovery.password,
-            ca=_path(discovery.ca),
-            certificate=_path(discovery.certificate),
-            key=_path(discovery.key),
+            ca=path_from(discovery.ca),
+            certificate=path_from(discovery.certificate),
+            key=path_from(discovery.key),
             timeout=discovery.timeout,
         )
     except ValueError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from ..config import ConfigError, Settings
@@ -21,7 +20,7 @@ from ..net.mapping.etcd import EtcdSource
 from ..net.mapping.folder import FolderSource
 from ..net.mapping.heap import Heap
 from ..net.mapping.live import LiveMapping
-from .making import pushed_access
+from .making import path_from, pushed_access
 
 
 def live_mapping(
@@ -85,7 +84,7 @@ def _pushed_idl(
                 wanted.pushed_prefix,
                 background.run,
                 changed,
-                cache=Path(wanted.cache) if wanted.cache else None,
+                cache=path_from(wanted.cache),
                 include_dirs=wanted.include_dirs,
             )
         ]

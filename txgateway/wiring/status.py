@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from .. import __version__
 from ..config import Settings
 from ..core.codec import native
+from ..core.explain.words import count_of
 from ..net.mapping.live import LiveMapping
 from ..net.slices import PAUSE, before_many, made_in_slices
 from .following import Following
@@ -56,7 +57,7 @@ class Status:
         """What is wrong though requests are served, a line each."""
         errors, trouble = len(mapping["errors"]), mapping["trouble"]
         return [
-            *([f"the IDL has {errors} error{'' if errors == 1 else 's'}"] if errors else []),
+            *([f"the IDL has {count_of(errors, 'error')}"] if errors else []),
             *([f"the IDL cannot be read: {trouble}"] if trouble else []),
             *(
                 f"etcd is lost, and the IDL under {each['prefix']} is served as it was: {each['trouble']}"

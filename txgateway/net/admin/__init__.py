@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from itertools import chain
 from typing import Any, cast
 
 import orjson
@@ -20,7 +21,7 @@ from ...core.tagged import Tagged, answer, tagged
 from ..explaining import Explaining
 from ..mapping.live import NotKept
 from ..openapi import Describe
-from ..slices import in_slices
+from ..slices import joined_in_slices
 from .explaining import declare_explaining
 from .ui import Ui, View, refused_origin
 
@@ -161,9 +162,7 @@ def _json(clock: Any, request: Request, status: Status) -> Deferred[bytes]:
 
 
 def _written(page: Page, clock: Any) -> Deferred[bytes]:
-    pieces: list[bytes] = []
-    written = in_slices(clock, map(pieces.append, json_pieces(page, indented=True)))
-    return written.addCallback(lambda _: b"".join([*pieces, b"\n"]))
+    return joined_in_slices(clock, chain(json_pieces(page, indented=True), (b"\n",)))
 
 
 def _ask(status: Status) -> Deferred[Page]:
