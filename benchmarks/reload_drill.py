@@ -144,13 +144,9 @@ class Drill:
 class Watched(GatewayProcess):
     """A gateway that also says how many timers its reactor has."""
 
-    def __init__(self, *options: str, idl: Path) -> None:
-        free = "tcp:0:interface=127.0.0.1"
-        twistd = [sys.executable, "-m", "benchmarks.reload_drill", "--twistd"]
-        Program.__init__(self, [*twistd, "tgw", "--idl", str(idl), "--listen", free, "--admin", free, *options])
-        self.admin_port = int(self.find(r"admin port: 127\.0\.0\.1:(\d+)"))
-        self.port = int(self.find(r"public port: 127\.0\.0\.1:(\d+)"))
-        self._asked = 0
+    PROGRAM = (sys.executable, "-m", "benchmarks.reload_drill", "--twistd")
+
+    _asked = 0
 
     @property
     def held(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from tests.end_to_end.kitex import Program
 from tests.end_to_end.load import Load
 from tests.end_to_end.twistd import BookProcess, GatewayProcess, Twistd
+from tests.end_to_end.waiting import wait_until
 from tests.end_to_end.written_instances import WrittenInstances
 
 pytestmark = pytest.mark.slow
@@ -65,13 +65,6 @@ def gateway_before(run, tmp_path: Path) -> Callable:
 
 def line_of(gateway: GatewayProcess, port: int) -> dict:
     return gateway.instances("book")[f"127.0.0.1:{port}"]
-
-
-def wait_until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("safe", [True, False], ids=["safe", "unsafe"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.twistd import BookProcess, GatewayProcess, request
+from tests.end_to_end.waiting import wait_until
 from txgateway.testing import EtcdServer
 
 pytestmark = pytest.mark.slow
@@ -20,13 +20,6 @@ pushed = true
 [discovery]
 prefix = "books"
 """
-
-
-def wait_until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.end_to_end.test_workers import children, wait_until
+from tests.end_to_end.test_workers import children
 from tests.end_to_end.twistd import BookProcess, GatewayProcess
+from tests.end_to_end.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 TARGET = "/book/query?num=7"

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_twisted
@@ -19,6 +16,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, globalLogPublisher
 
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess, request
+from tests.end_to_end.waiting import wait_until
 from tests.net.collector import Collector, attributes
 from txgateway.config import ConfigError, Settings, merge
 from txgateway.core.framing.ttheader import TTHeader
@@ -323,15 +321,6 @@ async def test_what_is_sensitive_is_nowhere(start, tmp_path, lines, collector):
         assert secret not in str(told)
 
 
-def wait_for(what: Callable[[], Any], timeout: float = 30) -> Any:
-    """What it says, once that is something."""
-    deadline = time.monotonic() + timeout
-    while not (found := what()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
-
-
 @pytest.mark.slow
 def test_workers_are_shown_as_one_and_what_one_has_counted_outlives_it(tmp_path):
     path = tmp_path / "access.log"
@@ -349,25 +338,25 @@ def test_workers_are_shown_as_one_and_what_one_has_counted_outlives_it(tmp_path)
                 for sample in family.samples
             }
 
-        wait_for(lambda: metrics().get(("tgw_workers",)) == 2)
+        wait_until(lambda: metrics().get(("tgw_workers",)) == 2)
         for _ in range(20):
             assert gateway.get("/book/query?num=7").status == 200
         answered = ("tgw_requests_total", "book", "queryBook", "200")
         shown = metrics()
         assert shown[answered] == 20
         assert shown["tgw_instances", "book", "live"] == 1
-        assert len(wait_for(lambda: len(path.read_text().splitlines()) == 20 and path.read_text().splitlines())) == 20
+        assert len(wait_until(lambda: len(path.read_text().splitlines()) == 20 and path.read_text().splitlines())) == 20
         # All is written into the new file once the owner of the workers is told.
         path.rename(tmp_path / "access.log.1")
         gateway.process.send_signal(signal.SIGUSR1)
-        wait_for(path.exists)
+        wait_until(path.exists)
         (victim, *_) = gateway.admin("/healthz")["workers"]
         os.kill(int(victim), signal.SIGKILL)
-        wait_for(lambda: metrics().get(("tgw_worker_restarts_total",)) == 1)
-        wait_for(lambda: metrics()["tgw_workers",] == 2)
+        wait_until(lambda: metrics().get(("tgw_worker_restarts_total",)) == 1)
+        wait_until(lambda: metrics()["tgw_workers",] == 2)
         gateway.get("/book/query?num=7", x_request_id="new")
         assert metrics()[answered] == 21
-        (line,) = wait_for(lambda: path.read_text().splitlines())
+        (line,) = wait_until(lambda: path.read_text().splitlines())
         assert json.loads(line)["id"] == "new"
         assert len((tmp_path / "access.log.1").read_text().splitlines()) == 20
         assert gateway.tracebacks == []

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from tests.end_to_end.waiting import wait_until
 from tests.net.certificates import Authority
 from tests.net.locking import lock
 from txgateway.testing import EtcdServer, find_etcd
@@ -24,13 +23,6 @@ BOOK = (ROOT / "idl" / "book.thrift").read_text("utf-8")
 def tgw(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).parent / "tgw"
     return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_fleet_follows_one_push(own_etcd, tmp_path):
@@ -51,10 +43,10 @@ def test_a_fleet_follows_one_push(own_etcd, tmp_path):
         (pushed / "book.thrift").write_text(BOOK.replace("book/query", "pushed/one"))
         done = tgw("push", str(pushed), "--etcd", own_etcd.url)
         assert (done.returncode, done.stdout[:21]) == (0, "pushed 1 file as vers"), done.stderr
-        wait_for(lambda: all_serve("pushed/one"))
+        wait_until(lambda: all_serve("pushed/one"))
         mapping = gateways[0].admin("/routes")["mapping"]
         assert mapping["overridden"] == {"book": str(folder / "book.thrift")}
-        wait_for(cache.exists)
+        wait_until(cache.exists)
 
         (pushed / "book.thrift").write_text("struct {")
         refused = tgw("push", str(pushed), "--etcd", own_etcd.url)
@@ -73,7 +65,7 @@ def test_a_fleet_follows_one_push(own_etcd, tmp_path):
 
         own_etcd.start()
         assert tgw("push", str(pushed), "--etcd", own_etcd.url).returncode == 0
-        wait_for(lambda: all_serve("pushed/two"))
+        wait_until(lambda: all_serve("pushed/two"))
         assert not any(gateway.tracebacks for gateway in gateways)
 
 
@@ -104,7 +96,7 @@ def test_an_etcd_that_wants_a_login_gets_one(own_etcd, book_folder):
             assert refused.stderr.startswith("Error: nothing was pushed: etcdserver: ")
         assert not gateway.admin("/routes")["routes"]
         assert tgw(*to, "--user", "app", "--password", "secret").returncode == 0
-        wait_for(lambda: len(gateway.admin("/routes")["routes"]) == 2)
+        wait_until(lambda: len(gateway.admin("/routes")["routes"]) == 2)
         assert not gateway.tracebacks
 
 
@@ -120,8 +112,8 @@ def test_an_etcd_that_wants_certificates_is_shown_them(tmp_path, book_folder):
         refused = tgw(*to, "--etcd", etcd.url)
         assert (refused.returncode != 0, "certificate" in refused.stderr) == (True, True)
         # It cannot be asked without a certificate whether it has elected itself.
-        wait_for(lambda: tgw(*to, *shown, "--etcd", etcd.url).returncode == 0)
+        wait_until(lambda: tgw(*to, *shown, "--etcd", etcd.url).returncode == 0)
         tls = f'ca = "{authority.certificate}"\ncertificate = "{mine}"\nkey = "{my_key}"'
         with follow(tls, etcd, book_folder) as gateway:
-            wait_for(lambda: len(gateway.admin("/routes")["routes"]) == 2)
+            wait_until(lambda: len(gateway.admin("/routes")["routes"]) == 2)
             assert not gateway.tracebacks

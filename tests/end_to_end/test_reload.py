@@ -20,6 +20,7 @@ from tests.end_to_end.load import Load
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess, request
 from tests.end_to_end.versions import QUERY, Echo, version_of
 from tests.end_to_end.versions import idl as versioned
+from tests.end_to_end.waiting import wait_until
 from txgateway.cli import main
 
 pytestmark = pytest.mark.slow
@@ -159,20 +160,14 @@ def test_a_mounted_config_map_and_a_file_that_is_only_included(tmp_path):
         def path() -> str:
             return str(gateway.admin("/routes")["routes"][0]["path"])
 
-        def wait_for(what: Callable[[], bool]) -> None:
-            deadline = time.monotonic() + 5
-            while not what():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-
         assert path() == "/u/one"
         (mount / "..data_tmp").symlink_to("..two")
         os.rename(mount / "..data_tmp", mount / "..data")
         shutil.rmtree(mount / "..one")
-        wait_for(lambda: path() == "/u/two")
+        wait_until(lambda: path() == "/u/two", 5)
         before = digest()
         (outside / "common.thrift").write_text('struct Req { 1: i32 n (api.query="n"), 2: i32 m }\n')
-        wait_for(lambda: digest() != before)
+        wait_until(lambda: digest() != before, 5)
         assert not gateway.tracebacks
 
 

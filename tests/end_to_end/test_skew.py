@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from tests.end_to_end.waiting import wait_until
 from tests.end_to_end.written_instances import WrittenInstances
 from txgateway.core.fingerprint import wire_fingerprint
 from txgateway.core.linker import load
@@ -21,13 +19,6 @@ BROKEN = BOOK.replace("1: i32 Num", "1: i64 Num")
 def fingerprint(text: str) -> str:
     schema = load("book.thrift", {"book.thrift": text}.__getitem__).schema
     return wire_fingerprint(schema, schema.services[0])
-
-
-def wait_for(what: Callable[[], bool], within: float = 20.0) -> None:
-    deadline = time.monotonic() + within
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_who_runs_an_idl_that_breaks_with_ours_is_called_only_when_nobody_else_is_there(etcd, tmp_path):
@@ -48,9 +39,9 @@ def test_who_runs_an_idl_that_breaks_with_ours_is_called_only_when_nobody_else_i
 
         assert verdicts() == {same: "unknown", breaking: "the same"}
         (idl / "book.thrift").write_text(BOOK)
-        wait_for(lambda: verdicts() == {same: "the same", breaking: "breaking"})
+        wait_until(lambda: verdicts() == {same: "the same", breaking: "breaking"}, 20)
         gateway.find(f"({breaking} runs an IDL whose wire format breaks with ours)")
-        wait_for(lambda: gateway.instances("book")[breaking]["state"] == "suspect")
+        wait_until(lambda: gateway.instances("book")[breaking]["state"] == "suspect", 20)
         assert [gateway.get("/book/query?num=7").status for _ in range(30)] == [200] * 30
         calls = {address: line["calls"] for address, line in gateway.instances("book").items()}
         assert calls == {same: 30, breaking: 0}

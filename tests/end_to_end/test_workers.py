@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -13,6 +12,7 @@ from click.testing import CliRunner
 
 from tests.end_to_end.load import Load
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
+from tests.end_to_end.waiting import wait_until
 from txgateway.cli import main
 
 pytestmark = pytest.mark.slow
@@ -31,13 +31,6 @@ def gateway(book):
         wait_until(lambda: gateway.admin("/readyz")["ready"])
         yield gateway
         assert not gateway.tracebacks
-
-
-def wait_until(condition, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def children(gateway):

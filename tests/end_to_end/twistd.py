@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,9 +41,10 @@ def request(port: int, verb: str, target: str, body: bytes | str | None = None, 
 class Twistd(Program):
     """A ``twistd`` command in the foreground; its log is kept."""
 
+    PROGRAM: Sequence[str | Path] = (Path(sys.executable).parent / "twistd", "--nodaemon", "--pidfile=")
+
     def __init__(self, command: str, *options: str, reactor: str = "") -> None:
-        twistd = [Path(sys.executable).parent / "twistd", "--nodaemon", "--pidfile="]
-        super().__init__([*twistd, *([f"--reactor={reactor}"] if reactor else []), command, *options])
+        super().__init__([*self.PROGRAM, *([f"--reactor={reactor}"] if reactor else []), command, *options])
 
     def find(self, pattern: str, timeout: float = START_TIMEOUT) -> str:
         """Wait until the log has this, and return its first group."""

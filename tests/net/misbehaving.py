@@ -1,8 +1,17 @@
-"""Servers that answer nothing, or the same to everybody."""
+"""Peers that answer nothing, or the same to everybody, or reset the connection."""
 
 from __future__ import annotations
 
+import socket
+import struct
+
 from twisted.internet.protocol import Protocol
+
+
+def reset(connection: socket.socket) -> None:
+    """Closing with no patience sends a reset."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 class Silent(Protocol):

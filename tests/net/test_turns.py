@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Generator
 from typing import Any
 
@@ -12,9 +11,9 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from tests.net.misbehaving import reset
 from tests.net.waiting import until
 from txgateway.core.errors import ConnectionClosed
 from txgateway.core.framing.framed import Framed
@@ -55,12 +54,6 @@ def answer(connection: socket.socket, framing: type[Framed | Mux], calls: int = 
         for message in reading.feed(connection.recv(65536)):
             connection.sendall(reading.frame(message._replace(type=MessageType.REPLY, payload=VOID)))
             answered += 1
-
-
-def reset(connection: socket.socket) -> None:
-    """Closing with no patience sends a reset."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
 
 
 def call(oneway: bool = False) -> Call:
@@ -105,12 +98,26 @@ def connected(pool: Pool, service: Service, framing: type[Framed | Mux]) -> Any:
 
 
 @pytest_twisted.inlineCallbacks
+def kept(pool: Pool, service: Service, turn: Turn, framing: type[Framed | Mux]) -> Any:
+    """The service's end of a connection, and the reply to a call that was written to it in a turn which goes on."""
+    connection = yield connected(pool, service, framing)
+    turn.is_on = True
+    return connection, pool.call(call())
+
+
+@pytest_twisted.inlineCallbacks
+def carried(pool: Pool, service: Service, framing: type[Framed | Mux], reply: Deferred[Any]) -> Any:
+    """See that another connection carries the call."""
+    yield Deferred.fromCoroutine(until(lambda: pool.busy))
+    answer(service.accept(), framing)
+    assert (yield reply).payload == VOID
+
+
+@pytest_twisted.inlineCallbacks
 def test_a_call_leaves_when_the_events_are_handled(
     pool: Pool, service: Service, turn: Turn, framing: type[Framed | Mux]
 ) -> Any:
-    connection = yield connected(pool, service, framing)
-    turn.is_on = True
-    reply = pool.call(call())
+    connection, reply = yield kept(pool, service, turn, framing)
     connection.setblocking(False)
     with pytest.raises(BlockingIOError):
         connection.recv(1)
@@ -124,14 +131,10 @@ def test_a_call_leaves_when_the_events_are_handled(
 def test_what_a_dead_connection_could_not_take_another_one_carries(
     pool: Pool, service: Service, turn: Turn, framing: type[Framed | Mux]
 ) -> Any:
-    dead = yield connected(pool, service, framing)
-    turn.is_on = True
-    reply = pool.call(call())
+    dead, reply = yield kept(pool, service, turn, framing)
     reset(dead)
     turn.end()
-    yield Deferred.fromCoroutine(until(lambda: pool.busy))
-    answer(service.accept(), framing)
-    assert (yield reply).payload == VOID
+    yield carried(pool, service, framing, reply)
     assert pool.in_flight == 0
 
 
@@ -140,16 +143,12 @@ def test_a_connection_that_ends_before_the_call_leaves_costs_nobody_anything(
     pool: Pool, service: Service, turn: Turn, framing: type[Framed | Mux]
 ) -> Any:
     """The end of the connection is another event of the same turn."""
-    ended = yield connected(pool, service, framing)
+    ended, reply = yield kept(pool, service, turn, framing)
     (client,) = pool._clients
-    turn.is_on = True
-    reply = pool.call(call())
     ended.close()
     client.transport.connectionLost(Failure(ConnectionLost()))
     turn.end()
-    yield Deferred.fromCoroutine(until(lambda: pool.busy))
-    answer(service.accept(), framing)
-    assert (yield reply).payload == VOID
+    yield carried(pool, service, framing, reply)
 
 
 @pytest_twisted.inlineCallbacks
@@ -158,13 +157,11 @@ def test_calls_that_had_left_before_are_not_repeated(service: Service, turn: Tur
     connection = yield connected(pool, service, Mux)
     sent = pool.call(call()).addErrback(lambda failure: failure.value)
     turn.is_on = True
-    kept = pool.call(call())
+    late = pool.call(call())
     reset(connection)
     turn.end()
     assert type((yield sent)) is ConnectionClosed
-    yield Deferred.fromCoroutine(until(lambda: pool.busy))
-    answer(service.accept(), Mux)
-    assert (yield kept).payload == VOID
+    yield carried(pool, service, Mux, late)
     yield pool.close()
 
 
@@ -172,14 +169,13 @@ def test_calls_that_had_left_before_are_not_repeated(service: Service, turn: Tur
 def test_a_call_that_is_given_up_meanwhile_is_not_carried_elsewhere(
     pool: Pool, service: Service, turn: Turn, framing: type[Framed | Mux]
 ) -> Any:
-    dead = yield connected(pool, service, framing)
-    turn.is_on = True
-    reply = pool.call(call()).addErrback(lambda failure: failure.value)
+    dead, reply = yield kept(pool, service, turn, framing)
+    reply.addErrback(lambda failure: failure.value)
     reset(dead)
     reply.cancel()
     turn.end()
     yield reply
-    yield deferLater(reactor, 0.01)
+    yield Deferred.fromCoroutine(until(lambda: not (pool.busy or pool._leaving)))
     assert repr(pool) == f"<Pool {service.instance.address}: 0 busy, 0 idle, 0 connecting, 0 waiting>"
 
 

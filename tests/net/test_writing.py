@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Generator
 from typing import Any
 
@@ -16,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 
+from tests.net.misbehaving import reset
 from txgateway.net.writing import Turn, Writer
 
 
@@ -34,9 +34,7 @@ class Link:
         return Writer(self.ours, self.unsent.extend)
 
     def reset(self) -> None:
-        """Closing with no patience sends a reset."""
-        self.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.theirs.close()
+        reset(self.theirs)
 
     def heard(self, size: int) -> bytes:
         data = b""
