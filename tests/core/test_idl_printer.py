@@ -73,6 +73,18 @@ service Books extends base.Parent {
     assert printed == text.replace("'d\"e'", '"d\\"e"')
 
 
+def test_a_parent_has_its_methods_in_their_order_whatever_its_children_declare_anew() -> None:
+    files = {
+        "a.thrift": """include "base.thrift"
+            service One extends base.P { void a() }
+            service Two extends base.P { void b() }
+            service Three extends base.P { void c() void d() }""",
+        "base.thrift": "service P { void a() void b() void c() void d() }",
+    }
+    schema = load("a.thrift", files.__getitem__).schema
+    assert again(schema) == schema
+
+
 def test_what_no_idl_can_say_is_refused() -> None:
     def schema(annotation: str) -> Schema:
         name = TypeName("a.thrift", "S")

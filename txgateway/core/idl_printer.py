@@ -6,6 +6,8 @@ import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
+from itertools import pairwise
 from typing import TypeVar
 
 from .descriptor import (
@@ -155,17 +157,26 @@ class _File:
 
 def _services(schema: Schema) -> Iterator[Service]:
     """The services, behind the parents that other files declare: of those a schema holds but the methods."""
-    parents: dict[TypeName, Service] = {}
+    parents: dict[TypeName, TypeName | None] = {}
+    methods: dict[TypeName, dict[str, Method]] = {}
+    # A child has its parent's methods in their order, less those that it declares itself.
+    orders: dict[TypeName, TopologicalSorter[str]] = {}
     for service in schema.services:
         before: TypeName | None = None
         for name in _ancestors(service):
-            methods = tuple(m for m in service.methods if m.declared_in == name)
-            known = parents.get(name, Service(name, ()))
-            added = tuple(m for m in methods if known.method_named(m.name) is None)
-            parents[name] = Service(name, known.methods + added, known.extends or before)
+            found = {m.name: m for m in service.methods if m.declared_in == name}
+            methods[name] = found | methods.get(name, {})
+            order = orders.setdefault(name, TopologicalSorter())
+            for method in found:
+                order.add(method)
+            for previous, following in pairwise(found):
+                order.add(following, previous)
+            parents[name] = parents.get(name) or before
             before = name
     own = {s.name for s in schema.services}
-    yield from (p for p in parents.values() if p.name not in own)
+    for name, extends in parents.items():
+        if name not in own:
+            yield Service(name, tuple(methods[name][each] for each in orders[name].static_order()), extends)
     yield from schema.services
 
 
