@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -95,7 +94,7 @@ class Gateway:
         response = plan.render(result)
         if not reply.info:
             return response
-        return evolve(response, headers=(*response.headers, *self.baggage.unpack(reply.info)))
+        return response.replace(headers=(*response.headers, *self.baggage.unpack(reply.info)))
 
 
 def blame(failure: Failure, plan: Plan) -> Response:

@@ -101,7 +101,7 @@ def test_a_peek_is_the_next_pick_and_moves_nothing(name, wraps, weights, calls, 
     running: list[Instance] = []
     for number, (key, subset, places, ends) in enumerate(calls):
         now = 0.3 * number
-        call = evolve(CALL, hash_key=key, subset=subset)
+        call = CALL.replace(hash_key=key, subset=subset)
         exclude = [each for place, each in enumerate(members) if place in places]
         peeks = []
         for others in (exclude, (), exclude):

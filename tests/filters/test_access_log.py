@@ -56,9 +56,12 @@ def test_lines_wait_for_each_other(make, clock, events):
 
 
 def test_a_line_that_waits_keeps_no_request(make, clock):
+    class Body(bytes):
+        """Can be referred to weakly, as the messages themselves cannot."""
+
     access_log = make()
-    request, response = Request("GET", b"/", id="1", body=bytes(1000)), Response(200, body=bytes(1000))
-    kept = [weakref.ref(request), weakref.ref(response)]
+    request, response = Request("GET", b"/", id="1", body=Body(1000)), Response(200, body=Body(1000))
+    kept = [weakref.ref(request.body), weakref.ref(response.body)]
     access_log(request, response, None, 0.1)
     del request, response
     assert [each() for each in kept] == [None, None]

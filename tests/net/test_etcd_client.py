@@ -326,8 +326,8 @@ def refusing() -> str:
 
 @pytest_twisted.ensureDeferred
 async def test_one_member_refuses_one_hangs_and_the_third_serves(etcd: Any, serve: Any) -> None:
-    client = client_of(refusing(), serve(Silent), etcd.url, timeout=0.5)
-    with pytest.raises(EtcdTimeout, match=r"no answer within 0\.5 s"):
+    client = client_of(refusing(), serve(Silent), etcd.url, timeout=2.0)
+    with pytest.raises(EtcdTimeout, match="no answer within 2 s"):
         await client.status()
     assert (await client.status()).version
     assert client.endpoint == etcd.url, "the one that served is kept"

@@ -7,7 +7,6 @@ from types import NoneType
 from typing import Any
 
 import pytest
-from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
@@ -134,7 +133,7 @@ def test_the_connect_timeout_ends_everybodys_wait(network: Network) -> None:
 def test_a_method_with_less_patience_waits_less_for_a_connection_and_no_other_does(network: Network) -> None:
     network.mood = "hang"
     pool = network.pool(connect_timeout=0.5)
-    hasty = evolve(call(), policy=Policy(connect_timeout=0.1))
+    hasty = call().replace(policy=Policy(connect_timeout=0.1))
     replies = [pool.call(each) for each in (call(), hasty, call())]
     network.pump(0.1)
     assert [type(outcome(reply)) for reply in replies] == [NoneType, ConnectFailed, NoneType]
@@ -152,7 +151,7 @@ def test_for_a_connection_that_is_busy_it_waits_as_long_as_any_other(
     pool = network.pool(connections=1)
     pool.call(call(b"slow"))
     network.pump()
-    reply = pool.call(evolve(call(), policy=Policy(connect_timeout=0.1)))
+    reply = pool.call(call().replace(policy=Policy(connect_timeout=0.1)))
     network.pump(1)
     assert outcome(reply) is None
     waiting[0].callback(VOID)

@@ -147,7 +147,7 @@ def test_an_instance_that_cannot_be_reached_is_told_of_and_passed_over(town):
 
 
 def test_a_peek_is_the_next_pick_but_for_one_that_is_out_of_reach(town):
-    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    call = CALL.replace(policy=Policy(name="Svc.get"))
     town.upstream.serve({"Svc.get": call.policy})
     for _ in range(2 * len(MEMBERS)):
         peeked = town.upstream.peek(call)
@@ -164,14 +164,14 @@ def test_a_peek_is_the_next_pick_but_for_one_that_is_out_of_reach(town):
 
 
 def test_a_peek_of_what_nobody_asked_for_yet_is_none(town):
-    assert town.upstream.peek(evolve(CALL, policy=Policy(name="Svc.get"))) is None
+    assert town.upstream.peek(CALL.replace(policy=Policy(name="Svc.get"))) is None
 
 
 @pytest.mark.parametrize("error", [ConnectFailed(), CallRefused()])
 def test_an_instance_that_saw_nothing_is_passed_over(town, error):
     for instance in MEMBERS[:3]:
         town.pool(instance).outcome = error
-    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    call = CALL.replace(policy=Policy(name="Svc.get"))
     assert [outcome(town.upstream.send(call)) for _ in range(4)] == [REPLY] * 4
     assert [each.error for each in call.tries] == [error] * (len(call.tries) - 1) + [None]
     assert call.tries[-1].instance is MEMBERS[3]
@@ -181,7 +181,7 @@ def test_an_instance_that_saw_nothing_is_passed_over(town, error):
 def test_one_that_may_have_seen_it_is_not(town, error):
     for instance in MEMBERS:
         town.pool(instance).outcome = error
-    call = evolve(CALL)
+    call = CALL.replace()
     assert outcome(town.upstream.send(call)) is error
     assert [each.error for each in call.tries] == [error]
 
@@ -191,7 +191,7 @@ def test_a_safe_call_whose_connection_is_lost_goes_to_another_instance(town):
     town.pool(MEMBERS[0]).outcome = ConnectionClosed()
     savings = Savings(0.1)
     for _ in range(6):
-        call = evolve(CALL, policy=Policy(name="Svc.get"), tries=[])
+        call = CALL.replace(policy=Policy(name="Svc.get"), tries=[])
         assert outcome(town.upstream.deliver(call, savings)) is REPLY
         assert [type(each.error) for each in call.tries] in ([NoneType], [ConnectionClosed, NoneType])
     assert [town.pool(each).calls for each in MEMBERS[:2]] == [3, 6]
@@ -201,7 +201,7 @@ def test_a_safe_call_whose_connection_is_lost_goes_to_another_instance(town):
 def test_it_goes_there_once(town):
     for instance in MEMBERS:
         town.pool(instance).outcome = ConnectionClosed()
-    call = evolve(CALL, tries=[])
+    call = CALL.replace(tries=[])
     assert isinstance(outcome(town.upstream.deliver(call, Savings(0.1))), ConnectionClosed)
     assert len({each.instance for each in call.tries}) == len(call.tries) == 2
 
@@ -210,7 +210,7 @@ def test_it_goes_to_the_same_instance_where_there_is_no_other(town):
     town.upstream.update(MEMBERS[:1])
     pool = town.pool(MEMBERS[0])
     pool.outcome = None
-    sent = town.upstream.deliver(evolve(CALL, tries=[]), Savings(0.1))
+    sent = town.upstream.deliver(CALL.replace(tries=[]), Savings(0.1))
     pool.waiting.pop().fail(ConnectionClosed())
     pool.waiting.pop().answer(REPLY)
     assert (outcome(sent), pool.calls) == (REPLY, 2)
@@ -220,7 +220,7 @@ def test_it_goes_to_the_same_instance_where_there_is_no_other(town):
 def test_no_other_failure_of_a_safe_call_is_worth_another_try(town, error):
     for instance in MEMBERS:
         town.pool(instance).outcome = error
-    call = evolve(CALL, tries=[])
+    call = CALL.replace(tries=[])
     assert outcome(town.upstream.deliver(call, Savings(0.1))) is error
     assert len(call.tries) == 1
 
@@ -230,7 +230,7 @@ def test_when_every_connection_is_lost_few_calls_are_repeated(town):
         town.pool(instance).outcome = ConnectionClosed()
     savings = Savings(0.125)
     for _ in range(200):
-        outcome(town.upstream.deliver(evolve(CALL, policy=Policy(name="Svc.get"), tries=[]), savings))
+        outcome(town.upstream.deliver(CALL.replace(policy=Policy(name="Svc.get"), tries=[]), savings))
     assert sum(pool.calls for pool in town.pools.values()) == 200 + 10 + 25
 
 
@@ -239,7 +239,7 @@ def test_six_are_tried_and_no_more(town):
     for instance in many:
         town.pool(instance).outcome = ConnectFailed()
     town.upstream.update(many)
-    call = evolve(CALL)
+    call = CALL.replace()
     assert isinstance(outcome(town.upstream.send(call)), ConnectFailed)
     assert len({each.instance for each in call.tries}) == len(call.tries) == 6
 
@@ -255,7 +255,7 @@ def test_when_many_die_at_once_each_is_found_out_once_and_no_call_fails(balancer
     town.upstream.update(many)
     failed = 0
     for number in range(400):
-        call = evolve(CALL, policy=policy, hash_key=b"%d" % number)
+        call = CALL.replace(policy=policy, hash_key=b"%d" % number)
         failed += outcome(town.upstream.send(call)) is not REPLY
     # The first calls find out; each can meet six.
     assert failed <= 1
@@ -264,7 +264,7 @@ def test_when_many_die_at_once_each_is_found_out_once_and_no_call_fails(balancer
         town.pool(instance).outcome = REPLY
     town.clock.advance(1.0)
     for number in range(400):
-        call = evolve(CALL, policy=policy, hash_key=b"%d" % number)
+        call = CALL.replace(policy=policy, hash_key=b"%d" % number)
         assert outcome(town.upstream.send(call)) is REPLY
     assert sum(town.pool(instance).calls for instance in dead) > 100
 
@@ -281,7 +281,7 @@ def test_where_nobody_can_be_reached_all_are_tried(town):
 
 def test_a_second_try_avoids_the_first_one_while_there_are_others(town):
     town.upstream.update(MEMBERS[:2])
-    call = evolve(CALL, tries=[])
+    call = CALL.replace(tries=[])
     for _ in range(2):
         outcome(town.upstream.deliver(call))
     assert {each.instance for each in call.tries} == set(MEMBERS[:2])
@@ -301,7 +301,7 @@ def test_a_call_that_is_given_up_leaves_no_trace(town):
 
 def test_an_instance_is_ejected_and_comes_back(town):
     town.upstream.serve({"Svc.get": Policy(name="Svc.get")})
-    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    call = CALL.replace(policy=Policy(name="Svc.get"))
     town.pool(MEMBERS[0]).outcome = DeadlineExceeded()
     for _ in range(100):
         outcome(town.upstream.send(call))
@@ -318,7 +318,7 @@ def test_an_instance_is_ejected_and_comes_back(town):
 def test_an_open_circuit_sends_a_call_elsewhere():
     town = Town(Governance(breaker=BreakerSettings(0.5, 4)))
     town.pool(MEMBERS[0]).outcome = ConnectFailed()
-    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    call = CALL.replace(policy=Policy(name="Svc.get"))
     errors = []
     for _ in range(80):
         assert outcome(town.upstream.send(call)) is REPLY
@@ -348,9 +348,9 @@ def test_who_left_is_shown_as_long_as_calls_run_there(town):
 
 
 def test_the_same_set_again_starts_nothing_anew(town):
-    picked = [town.upstream.pick(evolve(CALL, policy=Policy())) for _ in range(2)]
+    picked = [town.upstream.pick(CALL.replace(policy=Policy())) for _ in range(2)]
     town.upstream.update(MEMBERS)
-    picked += [town.upstream.pick(evolve(CALL, policy=Policy())) for _ in range(2)]
+    picked += [town.upstream.pick(CALL.replace(policy=Policy())) for _ in range(2)]
     assert len(set(picked)) == 4
 
 
@@ -361,7 +361,7 @@ def test_refreshed_every_ten_calls_small_instances_do_not_starve(town):
     for number in range(204):
         if number % 10 == 0:
             town.upstream.update(tuple(evolve(each) for each in weighty))
-        outcome(town.upstream.send(evolve(CALL, policy=Policy(name="Svc.get"))))
+        outcome(town.upstream.send(CALL.replace(policy=Policy(name="Svc.get"))))
     assert [town.pool(each).calls for each in weighty] == [200, 2, 2]
 
 
@@ -409,7 +409,7 @@ def test_so_does_an_instance_whose_tag_says_so(town):
 def test_a_list_that_is_the_same_is_no_reason_to_begin_anew():
     weighted = tuple(evolve(each, weight=weight) for each, weight in zip(MEMBERS, (5, 1, 1), strict=False))
     town = Town(Governance())
-    call, picked = evolve(CALL, policy=Policy(name="Svc.get")), []
+    call, picked = CALL.replace(policy=Policy(name="Svc.get")), []
     town.upstream.update(weighted)
     for _ in range(14):
         town.upstream.update(tuple(evolve(each) for each in weighted))
@@ -426,7 +426,7 @@ def test_workers_with_few_calls_each_share_by_the_weights_together(weights):
     calls: Counter[Instance] = Counter()
     for worker in range(4):
         town = Town(Governance(), Random(worker))
-        call = evolve(CALL, policy=Policy(name="Svc.get"))
+        call = CALL.replace(policy=Policy(name="Svc.get"))
         for number in range(25):
             if number % 10 == 0:
                 town.upstream.update(weighted)
@@ -440,7 +440,7 @@ def test_a_new_instance_starts_slowly_and_gets_its_share():
     town = Town(Governance(slow_start=10.0))
     town.upstream.update(MEMBERS[:3])
     town.upstream.update(MEMBERS)
-    call = evolve(CALL, policy=Policy(name="Svc.get"))
+    call = CALL.replace(policy=Policy(name="Svc.get"))
 
     def share() -> int:
         before = town.pool(MEMBERS[3]).calls
@@ -476,7 +476,7 @@ def test_a_big_ring_is_made_without_holding_up_the_reactor():
     town.clock.pump([0.001] * 10)
     assert len(turns) > 100
     assert set(turns) == {0}
-    keyed = evolve(CALL, policy=Policy(choice=Choice("hash")), hash_key=b"a key")
+    keyed = CALL.replace(policy=Policy(choice=Choice("hash")), hash_key=b"a key")
     assert len({town.upstream.pick(keyed) for _ in range(50)}) == 1
 
 
@@ -546,7 +546,7 @@ def test_whatever_happens_every_call_ends_once_and_is_counted_down(steps):
 
     for what, value in steps:
         if what == "send":
-            call = evolve(CALL, policy=policies[value], hash_key=b"key", deadline=town.clock.seconds() + 5)
+            call = CALL.replace(policy=policies[value], hash_key=b"key", deadline=town.clock.seconds() + 5)
             number = len(sent)
             sent.append(maybeDeferred(town.upstream.send, call).addBoth(lambda _, n=number: ended.append(n)))
         elif what == "change":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
@@ -81,7 +80,7 @@ def test_cancelling_early_leaves_no_alarm(clock):
 
 def test_none_is_sent_when_the_deadline_comes_first(clock):
     behind = Behind(clock)
-    sending(behind)(evolve(CALL, deadline=0.05))
+    sending(behind)(CALL.replace(deadline=0.05))
     assert clock.getDelayedCalls() == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from attrs import evolve
 from twisted.internet.task import Clock
 
 from tests.policies.scripted import CALL, EXCEPTION, REPLY, Behind, outcome
@@ -34,7 +33,7 @@ def spans():
 
 @pytest.fixture
 def call():
-    return evolve(CALL, info=INFO, tries=[])
+    return CALL.replace(info=INFO, tries=[])
 
 
 def send(behind, spans, call):
@@ -107,7 +106,7 @@ def test_each_repetition_has_a_span_of_its_own(behind, spans, call):
 
 
 def test_a_backup_request_is_not_taken_for_the_call_beside_it(behind, spans, call):
-    call = evolve(call, policy=Policy(backup_after=0.1))
+    call = call.replace(policy=Policy(backup_after=0.1))
     send(behind, spans, call)
     call.tries.append(Try(ONE, 1.0))
     send(behind, spans, call)
@@ -139,7 +138,7 @@ def test_nobody_left_is_no_try(behind, spans, call):
 
 def test_a_call_that_is_not_recorded_goes_on_as_it_is(behind, spans, call):
     for info in ({}, {**INFO, "RPC_TRANSIT_traceparent": PARENT._replace(sampled=False).parent}):
-        quiet = evolve(call, info=info)
+        quiet = call.replace(info=info)
         send(behind, spans, quiet)
         assert behind.calls[-1][1] is quiet
         behind.end(REPLY)

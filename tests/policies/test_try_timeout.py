@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 from twisted.internet.task import Clock
 
 from tests.policies.scripted import CALL, REPLY, Behind
@@ -16,5 +15,5 @@ def test_a_try_has_its_own_time_within_the_deadline(deadline, due):
     clock = Clock()
     clock.advance(1.0)
     behind = Behind(clock, REPLY)
-    compose([try_timeout(2.0, clock.seconds)], behind)(evolve(CALL, deadline=deadline))
+    compose([try_timeout(2.0, clock.seconds)], behind)(CALL.replace(deadline=deadline))
     assert behind.calls[0][1].deadline == due

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
-
 from .balancing.subsets import BETWEEN_TAGS
 from .codec.structs import Structs
 from .descriptor import EnumType, Method, ScalarType, StructType
@@ -36,7 +34,7 @@ def compile_steer(structs: Structs, policy: Policy, method: Method, steps: Reque
     def steer(call: Call, request: Request, arguments: Any) -> Call:
         key = b"" if hash_key is None else hash_key(request, arguments)
         wanted = BETWEEN_TAGS.join(find(request, arguments).decode("utf-8", "replace") for find in subset)
-        return evolve(call, hash_key=key, subset=wanted)
+        return call.replace(hash_key=key, subset=wanted)
 
     return steer
 

@@ -8,16 +8,16 @@ from typing import Any, Protocol
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import classImplements  # type: ignore[import-untyped]
 
 from ..core.connection import Connection
 from ..core.errors import BadRequest, DeadlineExceeded, GatewayError, WireError
 from ..core.message import Call, MessageType, Reply
 from .alarm import NEVER, Alarm
+from .protocol import StreamProtocol
 from .writing import Writer
 
 log = Logger()
@@ -77,8 +77,7 @@ class Owner(Protocol):
         """Have another connection carry a call of which nothing was sent."""
 
 
-@implementer(IPushProducer)
-class Client(TwistedProtocol):
+class Client(StreamProtocol):
     """A Twisted protocol around the pure :class:`Connection`.
 
     A call that is given up or late closes a connection that carries one call at a time:
@@ -89,9 +88,6 @@ class Client(TwistedProtocol):
 
     :param clock: an IReactorTime.
     """
-
-    # Twisted's type says only what every transport has; ours are connections.
-    transport: Any
 
     def __init__(self, connection: Connection[Pending], clock: Any, owner: Owner) -> None:
         self.carried_oneway = False
@@ -258,3 +254,6 @@ class Client(TwistedProtocol):
         self._pending.clear()
         for pending, error in self._connection.lost(broken):
             pending.fail(error)
+
+
+classImplements(Client, IPushProducer)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from random import Random
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
 
@@ -88,7 +88,6 @@ class Delivery(Pending):
         self.upstream.failed(self, CancelledError())
 
 
-@define(eq=False)
 class Upstream:
     """Lives in the reactor thread, where the registry hands it each new set of instances.
 
@@ -100,37 +99,38 @@ class Upstream:
     :param make_checks: makes the checks of instances that tell :meth:`checked`, or gives None.
     """
 
-    service: str
-    clock: Any
-    make_pool: Callable[[Instance], Pool]
-    distrust: Callable[[Instance], None]
-    compose: Callable[[Upstream, Policy], Send]
-    random: Random
-    governance: Governance
-    make_checks: Callable[[Upstream], Checks | None] = lambda upstream: None
-    instances: tuple[Instance, ...] = ()
-    _pickers: Pickers = field(init=False)
-    _standing: Standing = field(init=False)
-    _breaks: bool = field(init=False)
-    # By the names of methods; what belongs to a policy that stays the same goes on counting.
-    _policies: Mapping[str, Policy] = field(factory=dict)
-    _sends: dict[str, Send] = field(factory=dict)
-    # By address: a change of weight or tags alone keeps an instance's connections.
-    _pools: dict[str, Pool] = field(factory=dict)
-    # Those of instances that left or are spoken to in another way now, while calls run on them.
-    _draining: list[Pool] = field(factory=list)
-    _interval_alarm: Alarm = field(init=False)
-    _step_alarm: Alarm = field(init=False)
-    _work: Iterator[None] | None = None
-    _checks: Checks | None = None
-
-    def __attrs_post_init__(self) -> None:
-        self._pickers = Pickers(self.random, self.governance.zone)
-        self._standing = Standing(self.governance)
-        self._breaks = self.governance.breaker is not None
-        self._interval_alarm = Alarm(self.clock, self._end_interval)
-        self._step_alarm = Alarm(self.clock, self._rebuild)
-        self._checks = self.make_checks(self)
+    def __init__(
+        self,
+        service: str,
+        clock: Any,
+        make_pool: Callable[[Instance], Pool],
+        distrust: Callable[[Instance], None],
+        compose: Callable[[Upstream, Policy], Send],
+        random: Random,
+        governance: Governance,
+        make_checks: Callable[[Upstream], Checks | None] = lambda upstream: None,
+    ) -> None:
+        self.service = service
+        self.clock = clock
+        self.make_pool = make_pool
+        self.distrust = distrust
+        self.compose = compose
+        self.governance = governance
+        self.instances: tuple[Instance, ...] = ()
+        self._pickers = Pickers(random, governance.zone)
+        self._standing = Standing(governance)
+        self._breaks = governance.breaker is not None
+        # By the names of methods; what belongs to a policy that stays the same goes on counting.
+        self._policies: Mapping[str, Policy] = {}
+        self._sends: dict[str, Send] = {}
+        # By address: a change of weight or tags alone keeps an instance's connections.
+        self._pools: dict[str, Pool] = {}
+        # Those of instances that left or are spoken to in another way now, while calls run on them.
+        self._draining: list[Pool] = []
+        self._interval_alarm = Alarm(clock, self._end_interval)
+        self._step_alarm = Alarm(clock, self._rebuild)
+        self._work: Iterator[None] | None = None
+        self._checks = make_checks(self)
 
     def serve(self, policies: Mapping[str, Policy]) -> None:
         """The policies of all methods, by their names."""

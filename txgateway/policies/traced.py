@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.python.failure import Failure
 
@@ -27,7 +26,7 @@ def traced(random: Random, record: Callable[[Span], None]) -> CallPolicy:
         if parent is None:
             return send(call)
         context, before = parent.child(random), len(call.tries)
-        sent = maybeDeferred(send, evolve(call, info=info_with(context, call.info)))
+        sent = maybeDeferred(send, call.replace(info=info_with(context, call.info)))
         return sent.addBoth(ended, call, before, context, parent)
 
     def ended(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from ..core.message import Call, Reply
@@ -16,6 +15,6 @@ def try_timeout(seconds: float, now: Callable[[], float]) -> CallPolicy:
 
     def send_bounded(call: Call, send: Send) -> Deferred[Reply]:
         due = now() + seconds
-        return send(evolve(call, deadline=due) if due < call.deadline else call)
+        return send(call.replace(deadline=due) if due < call.deadline else call)
 
     return send_bounded

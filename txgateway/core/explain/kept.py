@@ -62,7 +62,7 @@ class Kept:
             return
         of.missed += len(of.ended) == MOST_OF_TOKEN
         if len(ended.response.body) > MOST_ANSWER:
-            ended = evolve(ended, response=evolve(ended.response, body=ended.response.body[:MOST_ANSWER]))
+            ended = evolve(ended, response=ended.response.replace(body=ended.response.body[:MOST_ANSWER]))
         of.ended.append(ended)
 
     def take(self, token: bytes, now: float) -> tuple[tuple[Ended, ...], int]:

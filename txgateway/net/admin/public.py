@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from ...core.errors import BadRequest, BodyTooLarge, ServiceUnavailable, UnusableReply
@@ -34,7 +33,7 @@ def tried(request: Request, prefix: bytes) -> Request:
             f"Only the page that tries requests may send them here; it says so by the header {MARK.decode()}"
         )
     headers = tuple((name, value) for name, value in request.headers if name not in _LEFT_OUT)
-    return evolve(request, target=request.target.removeprefix(prefix), headers=headers)
+    return request.replace(target=request.target.removeprefix(prefix), headers=headers)
 
 
 def by_path(route: Handler, generic: Handler) -> Handler:

@@ -19,17 +19,18 @@ from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IPushProducer, ISSLTransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import classImplements  # type: ignore[import-untyped]
 
 from ...core.errors import GatewayError
 from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, TooManyConnections, reason
 from ...core.message import Header, Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
+from ..protocol import StreamProtocol
 from ..writing import Writer
 from . import Handler, HttpLimits, PublicHandlers, http_servers
 from .handover import handover
@@ -71,17 +72,13 @@ class _Exchange:
         self.answer: Deferred[Any] | None = None
 
 
-@implementer(IPushProducer)
-class HttpConnection(Protocol):
+class HttpConnection(StreamProtocol):
     """Answers the requests of one connection in their order.
 
     Reading pauses while enough requests wait, and serving while the client does not take
     its answers, so neither can pile up here. Requests that change nothing run side by
     side; any other waits until those before it are answered, and has those behind it wait.
     """
-
-    # Twisted's type says only what every transport has; ours are connections.
-    transport: Any
 
     def __init__(self, server: HttpToolsServer) -> None:
         self._server = server
@@ -374,7 +371,6 @@ class _Connections(Factory):
         return self._server.connect()
 
 
-@http_servers.register("httptools")
 class HttpToolsServer:
     """Listens on endpoints and serves by the handlers of the moment.
 
@@ -518,3 +514,7 @@ class _Lazy:
 def _header_line(name: bytes, value: bytes) -> bytes:
     """As twisted.web does, no line end in a value ends its line; what came from a service is no exception."""
     return name + b": " + b" ".join(value.replace(b"\0", b" ").splitlines())
+
+
+classImplements(HttpConnection, IPushProducer)
+http_servers.register("httptools")(HttpToolsServer)
