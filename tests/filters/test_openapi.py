@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 
 from tests.mapped import request
