@@ -15,6 +15,7 @@ _length = struct.Struct(">I").pack
 _read_length = struct.Struct(">I").unpack_from
 
 
+@framings.register("framed")
 class Framed(Framing):
     """A frame counts exactly; what a message leaves of its frame is handed on with it and means nothing."""
 
@@ -48,6 +49,3 @@ class Framed(Framing):
         if begin > end:
             raise WireError(f"a frame of {end - start - 4} bytes, too short for the message in it")
         return Message(type_, method, sequence, cut(data, begin, end))
-
-
-framings.register("framed")(Framed)
