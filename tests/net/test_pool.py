@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from random import Random
 from types import NoneType
 from typing import Any
 
 import pytest
+from twisted.internet import reactor, tcp
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 
 from tests.net.memory import Network, outcome
@@ -19,6 +22,7 @@ from txgateway.core.instances import Instance
 from txgateway.core.message import Call, Reply
 from txgateway.core.policy import Policy
 from txgateway.net.pool import endpoint_of
+from txgateway.net.writing import Writer
 from txgateway.testing import Conduct, ScriptedServer
 
 framings.load()
@@ -30,14 +34,14 @@ def call(method: bytes = b"ping", deadline: float = 10.0, oneway: bool = False) 
     return Call("book", method, b"\0", oneway, deadline)
 
 
-class Dead:
-    """A writer whose peer has reset the connection."""
-
-    def write(self, data: bytes, ticket: Any) -> bool:
-        return False
-
-    def drop(self) -> tuple[()]:
-        return ()
+def dead_writer() -> Writer:
+    """One whose connection turns out to be no more."""
+    ours, theirs = socket.socketpair()
+    transport: Any = tcp.Connection(ours, Protocol(), reactor)
+    transport.connected = True
+    for each in (ours, theirs):
+        each.close()
+    return Writer(transport)
 
 
 @pytest.fixture
@@ -249,7 +253,7 @@ def test_a_connection_found_dead_before_a_byte_left_costs_nobody_anything(networ
         pool.call(call())
     network.pump()
     for client in pool._clients:
-        client._writer = Dead()
+        client._writer = dead_writer()
     reply = pool.call(call())
     network.pump()
     assert outcome(reply).payload == VOID

@@ -170,17 +170,18 @@ def test_a_connection_that_is_torn_down_sends_nothing_more(link: Link, turn: Tur
 
 
 def test_one_that_fails_does_not_hold_up_the_others(turn: Turn) -> None:
-    class Broken(Writer):
-        def flush(self) -> None:
+    class Broken:
+        def send(self, data: bytes) -> int:
             raise ZeroDivisionError
 
     here, there = socket.socketpair()
-    transport = tcp.Connection(here, Protocol(), reactor)
-    transport.connected = True
+    broken, transport = (tcp.Connection(here, Protocol(), reactor) for _ in range(2))
+    broken.socket = Broken()
+    broken.connected = transport.connected = True
     events: list[Any] = []
     globalLogPublisher.addObserver(events.append)
-    for writer in (Broken(transport, list), Writer(transport, list)):
-        writer.write(b"ping", None)
+    for each in (broken, transport):
+        Writer(each, list).write(b"ping", None)
     turn.end()
     globalLogPublisher.removeObserver(events.append)
     assert there.recv(4) == b"ping"

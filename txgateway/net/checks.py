@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from ..core.errors import ServiceFailed
 from ..core.instances import Instance
 from ..core.message import Call, MessageType, Reply
-from .pool import Pool, endpoint_of
+from .pool import Connections, endpoint_of
 
 # Fires if the instance is well, fails if it is not; may take for ever.
 Probe = Callable[[Instance], Deferred[Any]]
@@ -79,7 +79,7 @@ def connects(reactor: Any) -> Probe:
     return probe
 
 
-def answers(method: str, service: str, open_pool: Callable[[Instance], Pool], due: Callable[[], float]) -> Probe:
+def answers(method: str, service: str, open_pool: Callable[[Instance], Connections], due: Callable[[], float]) -> Probe:
     """A call of a method without arguments is answered, and not by Thrift's own EXCEPTION.
 
     :param due: when a check that begins now has to be over, in the reactor's seconds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -65,8 +65,54 @@ def endpoint_of(reactor: Any, instance: Instance) -> Any:
     return HostnameEndpoint(reactor, host, port)
 
 
+class Connections(Protocol):
+    """Those to one instance, as seen by who makes calls."""
+
+    limits: Limits
+
+    @property
+    def instance(self) -> Instance: ...
+
+    @property
+    def calls(self) -> int:
+        """That were handed to a connection, ever."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls without a reply, those that wait for a connection among them."""
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a connection."""
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry a call."""
+
+    @property
+    def idle(self) -> int:
+        """Connections without a call."""
+
+    def call(self, call: Call) -> Deferred[Reply]:
+        """The reply, once it comes.
+
+        Fails with a GatewayError; ``not_sent`` is set where another instance may be tried.
+        A oneway call is answered with an empty result as soon as it is written.
+        Cancelling takes the call out of the line, or gives it up.
+        """
+
+    def carry(self, pending: Pending) -> None:
+        """Have one of the connections carry a call, or fail it; see :meth:`call`."""
+
+    def drain(self) -> None:
+        """The instance left: no connection outlives its last call. Calls may still come and are served."""
+
+    def close(self) -> Deferred[None]:
+        """Close every connection now, whatever runs on it; fires when all are gone."""
+
+
 class Pool:
-    """A call takes the connection that became idle last, else a new one, else waits its turn.
+    """:class:`Connections`: a call takes the connection that became idle last, else a new one, else waits its turn.
 
     Last in, first out: the connections that are not needed grow old and are given up.
 
@@ -90,7 +136,6 @@ class Pool:
     ) -> None:
         self.instance = instance
         self.limits = limits
-        # Calls that were handed to a connection, ever.
         self.calls = 0
         self._reactor = reactor
         self._framing = framing
@@ -122,37 +167,26 @@ class Pool:
 
     @property
     def idle(self) -> int:
-        """Connections without a call."""
         return len(self._idle) + len(self._idle_oneway)
 
     @property
     def busy(self) -> int:
-        """Connections that carry a call."""
         return len(self._clients) - self.idle
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for a connection."""
         return len(self._line)
 
     @property
     def in_flight(self) -> int:
-        """Calls without a reply, those that wait for a connection among them."""
         return len(self._line) + sum(client.in_flight for client in self._clients)
 
     def call(self, call: Call) -> Deferred[Reply]:
-        """The reply, once it comes.
-
-        Fails with a GatewayError; ``not_sent`` is set where another instance may be tried.
-        A oneway call is answered with an empty result as soon as it is written.
-        Cancelling takes the call out of the line, or gives it up.
-        """
         pending = Pending(call)
         self.carry(pending)
         return pending.deferred
 
     def carry(self, pending: Pending) -> None:
-        """Have one of the connections carry a call, or fail it; see :meth:`call`."""
         while client := self._take(pending.call.oneway):
             if self._hand_over(pending, client):
                 if not client.in_flight:
@@ -161,13 +195,11 @@ class Pool:
         self._queue(pending)
 
     def drain(self) -> None:
-        """The instance left: no connection outlives its last call. Calls may still come and are served."""
         self._draining = True
         for client in [*self._idle, *self._idle_oneway]:
             self._dismiss(client)
 
     def close(self) -> Deferred[None]:
-        """Close every connection now, whatever runs on it; fires when all are gone."""
         self._closed = True
         for pending in list(self._line):
             self.abandon(pending)

@@ -24,7 +24,7 @@ from ..core.retrying import Savings
 from .alarm import NEVER, Alarm
 from .checks import Checks
 from .client import Pending
-from .pool import Pool
+from .pool import Connections
 
 log = Logger()
 
@@ -103,7 +103,7 @@ class Upstream:
         self,
         service: str,
         clock: Any,
-        make_pool: Callable[[Instance], Pool],
+        make_pool: Callable[[Instance], Connections],
         distrust: Callable[[Instance], None],
         compose: Callable[[Upstream, Policy], Send],
         random: Random,
@@ -124,9 +124,9 @@ class Upstream:
         self._policies: Mapping[str, Policy] = {}
         self._sends: dict[str, Send] = {}
         # By address: a change of weight or tags alone keeps an instance's connections.
-        self._pools: dict[str, Pool] = {}
+        self._pools: dict[str, Connections] = {}
         # Those of instances that left or are spoken to in another way now, while calls run on them.
-        self._draining: list[Pool] = []
+        self._draining: list[Connections] = []
         self._interval_alarm = Alarm(clock, self._end_interval)
         self._step_alarm = Alarm(clock, self._rebuild)
         self._work: Iterator[None] | None = None
@@ -346,7 +346,7 @@ class Upstream:
 
     # Connections
 
-    def open(self, instance: Instance) -> Pool:
+    def open(self, instance: Instance) -> Connections:
         """The connections of an instance, which may not have been needed so far."""
         if instance.address in self._pools:
             return self._pools[instance.address]
@@ -359,7 +359,7 @@ class Upstream:
         return pool
 
     @property
-    def pools(self) -> Collection[Pool]:
+    def pools(self) -> Collection[Connections]:
         """The connections of all instances that were needed so far, those that left among them."""
         return [*self._pools.values(), *self._draining]
 
@@ -401,7 +401,7 @@ class Upstream:
         return f"No instance of {self.service!r} is registered"
 
 
-def _describe(instance: Instance, pool: Pool | None) -> dict[str, Any]:
+def _describe(instance: Instance, pool: Connections | None) -> dict[str, Any]:
     return {
         "address": instance.address,
         "weight": instance.weight,

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from .. import __version__
+from .. import __version__, _compiled
 from ..config import Settings
 from ..core.codec import native
 from ..core.explain.words import count_of
@@ -44,6 +44,7 @@ class Status:
             "status": "degraded" if reasons else "ok",
             "reasons": reasons,
             "version": __version__,
+            "compiled": _compiled.serves(),
             "in_flight": self._observing.ledger.running,
             "mapping": {
                 "services": len(self._live.loaded.mapping.services),

@@ -218,7 +218,7 @@ class HttpConnection(StreamProtocol):
         if self._advancing or not line or line[0] is not exchange:
             return
         self._answer()
-        if line or self._deaf or self._paused or self._held or self._reader.buffered or self._alarm.at is NEVER:
+        if line or self._deaf or self._paused or self._held or self._reader.buffered or self._alarm.at == NEVER:
             self._advance()
 
     def _failed(self, failure: Failure, exchange: _Exchange) -> None:
@@ -292,7 +292,7 @@ class HttpConnection(StreamProtocol):
 
     def _settle(self) -> None:
         """Read on or not, and for how long."""
-        if self._lost or self._closing_at is not NEVER:
+        if self._lost or self._closing_at != NEVER:
             return
         line = self._line
         full = self._held is not None or self._turn is not None or len(line) >= self._limits.pipeline
@@ -317,7 +317,7 @@ class HttpConnection(StreamProtocol):
 
     def _due(self) -> float:
         """When the patience with the client is at its end."""
-        if self._closing_at is not NEVER:
+        if self._closing_at != NEVER:
             return self._closing_at
         limits = self._limits
         if self._clogged:
@@ -334,7 +334,7 @@ class HttpConnection(StreamProtocol):
         now = self._server.clock.seconds()
         if due > now:
             self._alarm.set(due)
-        elif self._closing_at is not NEVER:
+        elif self._closing_at != NEVER:
             self.transport.abortConnection()
         elif self._clogged:
             self._check_progress(now)
