@@ -42,30 +42,33 @@ class BuildCompiled(build_ext):
     def run(self) -> None:
         super().run()
         folder = COMPILED if self.inplace else self.build_lib / COMPILED
-        clear(folder)
-        if os.environ.get("TGW_COMPILED") == "no":
-            return
         paths = list(map(Path, (COMPILED / "modules.txt").read_text().split()))
-        with TemporaryDirectory() as scratch:
-            try:
-                made = compiled(paths, scratch)
-            except (Exception, SystemExit) as error:
-                # What mypyc finds wrong it prints, and exits.
-                why = "see above" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
-                self.warn(f"no module is compiled, the Python form serves ({why})")
-                return
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, file in made.items():
-                shutil.copy(file, folder / (name + EXTENSION_SUFFIXES[0]))
-        made_of = {
+        # Of now: whoever edits a source meanwhile gets the Python form.
+        told = {
             "modules": [".".join(path.with_suffix("").parts) for path in paths],
             "sources": {
                 path.relative_to("txgateway").as_posix(): sha256(path.read_bytes()).hexdigest()
-                for path in sorted(with_imported(paths))
+                for path in sorted({COMPILED / "modules.txt", *with_imported(paths)})
             },
         }
-        # At the end: without it the others are not used.
-        (folder / "sources.json").write_text(json.dumps(made_of, indent=1) + "\n")
+        with TemporaryDirectory() as scratch:
+            made = {} if os.environ.get("TGW_COMPILED") == "no" else self.made_of(paths, scratch)
+            clear(folder)
+            for name, file in made.items():
+                shutil.copy(file, folder / (name + EXTENSION_SUFFIXES[0]))
+        if made:
+            # At the end: without it the others are not used.
+            (folder / "sources.json").write_text(json.dumps(told, indent=1) + "\n")
+
+    def made_of(self, paths: list[Path], scratch: str) -> dict[str, str]:
+        """The compiled files by the names of the modules; none, with a warning, if one cannot be made."""
+        try:
+            return compiled(paths, scratch)
+        except (Exception, SystemExit) as error:
+            # What mypyc finds wrong it prints, and exits.
+            why = "see above" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+            self.warn(f"no module is compiled, the Python form serves ({why})")
+            return {}
 
 
 def compiled(paths: list[Path], scratch: str) -> dict[str, str]:
@@ -88,6 +91,7 @@ def built(extensions: list[Extension], scratch: str) -> dict[str, str]:
     # By a command of its own: with inplace, the project's would put each beside its source.
     command = build_ext(Distribution({"ext_modules": extensions}))
     command.build_lib = command.build_temp = scratch
+    command.parallel = True
     command.ensure_finalized()
     command.run()
     return {extension.name: command.get_ext_fullpath(extension.name) for extension in extensions}

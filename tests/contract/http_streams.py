@@ -115,7 +115,9 @@ class Door:
         self.seen = []
         address = IPv4Address("TCP", "192.0.2.7", 1)
         protocol, transport = self._factory.buildProtocol(address), Transport(peerAddress=address)
-        protocol.callLater = self.clock.callLater
+        if hasattr(protocol, "callLater"):
+            # Twisted's takes the global reactor's, unless told otherwise.
+            protocol.callLater = self.clock.callLater
         protocol.makeConnection(transport)
         for piece in pieces:
             protocol.dataReceived(piece)
