@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -65,6 +67,24 @@ def test_a_refusal_as_json(call):
     assert page["body"]["detail"] == "num must less than 100"
 
 
+def test_a_header_is_sent_as_it_is_written():
+    heard = []
+
+    def answer():
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rb") as sent:
+            heard.extend(iter(sent.readline, b"\r\n"))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        beside = threading.Thread(target=answer, daemon=True)
+        beside.start()
+        gateway = f"127.0.0.1:{listening.getsockname()[1]}"
+        result = CliRunner().invoke(main, ["call", "book.queryBook", "-H", "X-Who: Zoë €", "--gateway", gateway])
+    assert (result.exit_code, result.output) == (0, "{}\n")
+    assert "X-Who: Zoë €\r\n".encode() in heard
+
+
 def test_a_refusal_says_where_and_why(gateway):
     result = CliRunner().invoke(main, ["call", "--gateway", gateway, "-H", "X-Request-Id: mine", "book.nix"])
     assert (result.exit_code, result.stdout) == (1, "")
@@ -88,6 +108,7 @@ def test_who_is_no_gateway_is_told_of(admin_pages):
         (["a.b", "{"], "the arguments are no JSON"),
         (["a.b", "[1]"], "the arguments have to be a JSON object"),
         (["a.b", "-H", "x"], "'x' is no header"),
+        (["a.b", "-H", "x: 1\r\ny: 2"], "'x: 1\\r\\ny: 2' is no header"),
         (["a.b", "--to", "127.0.0.1:1"], "--to and --idl belong together"),
         (["a.b", "--idl", IDL], "--to and --idl belong together"),
         (["a.b", "--to", "nowhere", "--idl", IDL], "nowhere: expected HOST:PORT"),

@@ -215,6 +215,16 @@ def test_a_file_that_does_not_load_costs_only_its_own_routes(tmp_path: Path) -> 
     assert "bad.thrift:1:8: error: expected a name" in result.stderr
 
 
+def test_without_idl_a_running_gateway_is_asked(tmp_path: Path, admin_pages, monkeypatch) -> None:
+    monkeypatch.setenv("TGW_ADMIN", admin_pages({"/routes": {"routes": [], "mapping": {"errors": ["is asked"]}}}))
+    assert "is asked" in run("routes").stderr
+    assert "is asked" not in run("routes", write(tmp_path, book=BOOK)).stderr
+    both = run("routes", tmp_path, "--admin", "127.0.0.1:1")
+    assert (both.exit_code, "not both" in both.stderr) == (2, True)
+    odd = run("routes", "--legacy")
+    assert (odd.exit_code, "by its own settings" in odd.stderr) == (2, True)
+
+
 def test_routes_of_a_running_gateway_have_no_fields(admin_pages) -> None:
     route = {
         "verb": "GET",
@@ -231,5 +241,4 @@ def test_routes_of_a_running_gateway_have_no_fields(admin_pages) -> None:
     ]
     assert (result.exit_code, result.stderr) == (1, "a.thrift:1:1: error: bad\n")
     assert json.loads(run("routes", "--admin", url, "--format", "json").stdout) == [route]
-    assert run("routes").exit_code == 2
     assert run("routes", "--admin", admin_pages({"/routes": {}})).exit_code == 2

@@ -127,10 +127,10 @@ def test_colours_are_for_terminals():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["/x"], "give either --idl, or --admin of a running gateway"),
-        (["/x", "--idl", IDL, "--admin", "http://127.0.0.1:1"], "give either --idl, or --admin"),
+        (["/x", "--idl", IDL, "--admin", "http://127.0.0.1:1"], "give IDL or --admin of a running gateway, not both"),
+        (["/x", "--static", "book=127.0.0.1:1"], "a running gateway reads its IDL by its own settings"),
         (["--idl", IDL], "give a request, such as 'GET /book/query?num=7'"),
-        (["--idl", IDL, "--live", "5"], "--live needs the --admin port of a running gateway"),
+        (["--idl", IDL, "--live", "5"], "--live needs a running gateway"),
         (["/x", "--idl", IDL, "--call"], "to --call, it has to be known where"),
         (["/x", "--idl", IDL, "-H", "no header"], "'no header' is no header; one is written 'Name: value'"),
         (["/a b", "--idl", IDL], '"target" has a blank'),
@@ -140,8 +140,15 @@ def test_colours_are_for_terminals():
 )
 def test_what_cannot_be_explained_is_said(arguments, said):
     result = run(*arguments)
-    assert result.exit_code in (1, 2)
+    assert result.exit_code == 2
     assert said in result.output
+
+
+def test_without_idl_a_running_gateway_is_asked(monkeypatch):
+    monkeypatch.setenv("TGW_ADMIN", f"http://127.0.0.1:{free_port()}")
+    assert "/explain: nobody listens there" in run("/x").output
+    assert "/explain/token: nobody listens there" in run("--live", "5").output
+    assert "  none matches\n" in run("/x", "--idl", IDL).output
 
 
 def test_with_instances_a_call_can_be_made():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import time
 
 import click
 import pytest
+from rich.console import Console
 
 from txgateway.cli import _output, main
-from txgateway.cli._output import Bar
+from txgateway.cli._output import Bar, Row, table_of
 
 COMMANDS = [main.get_command(click.Context(main), name) for name in main.list_commands(click.Context(main))]
 
@@ -78,3 +81,54 @@ def test_who_asks_for_json_by_name_sees_no_bar(monkeypatch, arguments, shows):
         # As when its patience is over.
         bar._show()
     assert ("sheep" in terminal.getvalue()) is shows
+
+
+ROWS = [Row(("book", "127.0.0.1:9001", "a very long last error, 3 s ago")), Row(("書店", "[::1]:1", "a\nb"))]
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (
+            None,
+            [
+                "Service  Instance        Last error",
+                "book     127.0.0.1:9001  a very long last error, 3 s ago",
+                "書店     [::1]:1         a",
+                "                         b",
+            ],
+        ),
+        (56, ["Service  Instance        Last error"]),
+        (
+            55,
+            [
+                "Service  Instance",
+                "book     127.0.0.1:9001",
+                "書店     [::1]:1",
+                "no room for: Last error",
+            ],
+        ),
+        (12, ["Service", "book", "書店"]),
+    ],
+)
+def test_a_table_leaves_out_whole_columns_where_there_is_no_room(width, lines):
+    console = Console(width=width or 1000, file=io.StringIO())
+    for part in table_of(("Service", "Instance", "Last error"), ROWS, ("Last error", "Instance"), width):
+        console.print(part)
+    printed = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert [line for line in printed if line in lines] == lines
+    assert "…" not in console.file.getvalue()
+
+
+@pytest.mark.parametrize(("given", "is_coloured"), [("", True), ("1", False)])
+def test_who_wants_no_colours_gets_none(monkeypatch, given, is_coloured):
+    monkeypatch.setenv("NO_COLOR", given)
+    with main.make_context("tgw", ["routes"]) as context:
+        assert click.utils.should_strip_ansi(Terminal(), context.color) is not is_coloured
+
+
+def test_what_cannot_be_written_is_said_in_a_line():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", "from txgateway.cli import main; main()", "config", "--example"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, "Error: the output: No space left on device\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 
 import pytest
 from click.testing import CliRunner, Result
@@ -87,6 +89,34 @@ def test_a_gateway_that_is_not_there_is_named():
         f"Error: http://{url}/services: nobody listens there (connection refused)\n",
     )
     assert run("--admin", "file:///etc").exit_code == 2
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/a b", "http://127.0.0.1:1/\n", "http://[::1", "http://a..b"])
+def test_what_is_no_url_is_named(url):
+    result = run("--admin", url)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {url}/services: ")
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"\0\0\0\x11\x80\1\0\3no HTTP", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_what_does_not_speak_http_is_named(said):
+    """As one may ask the port of a service."""
+
+    def answer():
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        beside = threading.Thread(target=answer, daemon=True)
+        beside.start()
+        result = run("--admin", f"http://127.0.0.1:{listening.getsockname()[1]}")
+    assert result.exit_code == 2, result.exception
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_the_admin_port_may_stand_in_the_environment(admin, monkeypatch):

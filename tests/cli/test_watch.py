@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tests.cli.test_services import DRAINING, EJECTED, LIVE
 from txgateway.cli import main
-from txgateway.cli.watch import Look, _picture
+from txgateway.cli.watch import Look, Room, _picture
 from txgateway.testing import free_port
 
 HEALTH = {"status": "ok", "in_flight": 3, "reasons": [], "mapping": {"services": 2}}
@@ -26,9 +26,10 @@ READY = {"ready": True, "waiting_for": []}
 SERVICES = {"book": [LIVE, EJECTED, DRAINING], "shop": []}
 
 
-def seen(look, before=None, height=None, trouble=""):
-    console = Console(width=200, file=io.StringIO())
-    console.print(_picture("http://gw:1", look, before, height, trouble))
+def seen(look, before=None, room=None, trouble=""):
+    room = room or Room()
+    console = Console(width=room.width or 200, file=io.StringIO())
+    console.print(_picture("http://gw:1", look, before, room, trouble))
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines() if line.strip()]
 
 
@@ -60,12 +61,25 @@ def test_what_is_wrong_stands_in_the_head():
 
 
 def test_what_has_no_room_is_counted():
-    lines = seen(Look(1.0, HEALTH, READY, SERVICES), height=2, trouble="no answer in time")
+    lines = seen(Look(1.0, HEALTH, READY, SERVICES), room=Room(height=2), trouble="no answer in time")
     assert lines[-2:] == [
         "and 2 more; name services to see those alone",
         "no answer in time; this is what was seen last",
     ]
     assert len(lines) == 6
+
+
+def test_on_a_narrow_terminal_who_it_is_and_how_it_is_can_be_read():
+    before = Look(10.0, HEALTH, READY, {"book": [LIVE, EJECTED]})
+    after = Look(12.0, HEALTH, READY, {"book": [{**LIVE, "calls": 16}, {**EJECTED, "calls": 8}]})
+    assert seen(after, before, Room(20, 40))[2:] == [
+        "Service Instance State Calls/s",
+        "book 10.0.0.1:9000 live 4.5",
+        "10.0.0.2:9000 ejected 0.5",
+        "no room for: Cost, Weight, Share, In",
+        "flight, Last error",
+    ]
+    assert seen(after, before, Room(20, 80))[1] == "Service Instance State Calls/s Share In flight Last error"
 
 
 @pytest.fixture

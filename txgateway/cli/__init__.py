@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import pkgutil
+from typing import Any
 
 import click
 
 from .. import __version__
+from ._output import Unable
 
 
 class Commands(click.Group):
@@ -15,6 +19,23 @@ class Commands(click.Group):
 
     It is imported when the command is asked for, so that no command waits for another's imports.
     """
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        # click knows nothing of https://no-color.org; of None it makes what fits the terminal.
+        return super().make_context(
+            info_name, args, parent, color=False if os.environ.get("NO_COLOR") else None, **extra
+        )
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                # Nobody reads on, which click takes quietly.
+                raise
+            raise Unable(f"{error.filename or 'the output'}: {error.strerror or error}") from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))

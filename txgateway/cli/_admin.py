@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import socket
 import urllib.error
 import urllib.request
@@ -19,16 +21,43 @@ TIMEOUT = 30.0
 MAX_ANSWER = 64 * 1024 * 1024
 
 ADMIN = "http://127.0.0.1:8081"
+IN_ENVIRONMENT = "TGW_ADMIN"
 
 admin_option: Callable[[Callable[..., None]], Callable[..., None]] = click.option(
     "--admin",
     default=ADMIN,
     show_default=True,
-    envvar="TGW_ADMIN",
+    envvar=IN_ENVIRONMENT,
     show_envvar=True,
     metavar="URL",
     help="The gateway's admin port.",
 )
+
+
+def admin_or_idl(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The same for a command that reads IDL if it is given some; see `asked`."""
+    return click.option(
+        "--admin",
+        metavar="URL",
+        show_default=f"{IN_ENVIRONMENT}, or {ADMIN}",
+        help=f"{what} the gateway with this admin port, instead of IDL.",
+    )
+
+
+def asked(admin: str | None, paths: Sequence[str], *about_idl: object) -> str | None:
+    """The admin port to be asked; None: the IDL at the paths is read instead.
+
+    :param about_idl: what options say that a running gateway has nothing to do with.
+    """
+    if paths and admin is not None:
+        raise click.UsageError("give IDL or --admin of a running gateway, not both")
+    if not paths and any(about_idl):
+        raise click.UsageError("a running gateway reads its IDL by its own settings; give some to be read here")
+    return None if paths else admin or os.environ.get(IN_ENVIRONMENT) or ADMIN
+
+
+class Refused(click.ClickException):
+    """The gateway does not do what it was asked for."""
 
 
 @frozen
@@ -47,14 +76,16 @@ def fetch(
     timeout: float = TIMEOUT,
 ) -> Answer:
     """What a server answers, whatever its status; a POST if there is a body. Exits if there is none."""
-    request = urllib.request.Request(url, body, dict(headers))
     try:
+        # As a terminal has it: in UTF-8, of which urllib knows nothing.
+        encoded = {name: value.encode().decode("latin-1") for name, value in headers}
+        request = urllib.request.Request(url, body, encoded)
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return _answer(answer.status, answer.headers, answer.read(MAX_ANSWER))
     except urllib.error.HTTPError as error:
         with error:
             return _answer(error.code, error.headers, error.read(MAX_ANSWER))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise Unable(f"{url}: {_why(error)}") from None
 
 
@@ -71,9 +102,21 @@ def _why(error: Exception) -> str:
             return "no answer in time"
         case socket.gaierror():
             return "there is no host of that name"
+        case http.client.InvalidURL() | UnicodeError():
+            return "that is no URL"
+        case http.client.HTTPException():
+            return "what listens there does not speak HTTP"
         case OSError():
             return reason.strerror or str(reason)
     return str(reason) or type(reason).__name__
+
+
+def header_of(text: str) -> tuple[str, str]:
+    """A header as an option has it."""
+    name, colon, value = text.partition(":")
+    if not colon or not text.isprintable():
+        raise click.UsageError(f"{text!r} is no header; one is written 'Name: value'")
+    return name.strip(), value.strip()
 
 
 def base_url(text: str) -> str:
@@ -91,12 +134,15 @@ def admin_page(admin: str, page: str, within: float = TIMEOUT) -> dict[str, Any]
 
 
 def ask(admin: str, page: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What the page answers to a POST; exits with the reason if the gateway refuses or is not there."""
+    """What the page answers to a POST. Raises Refused; exits with the reason if there is no such page."""
     url = f"{base_url(admin)}{page}"
     answer = fetch(url, json.dumps(body).encode(), [("Content-Type", "application/json")])
-    if answer.status >= 400:
-        raise click.ClickException(_reason(answer, url))
-    return _object(answer, url)
+    found = _object(answer, url)
+    if answer.status < 400:
+        return found
+    if not isinstance(found.get("error"), str):
+        raise _stranger(answer, url)
+    raise Refused(found["error"])
 
 
 def _object(answer: Answer, url: str) -> dict[str, Any]:
@@ -105,13 +151,10 @@ def _object(answer: Answer, url: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        status = f"answers with {answer.status}" if answer.status != 200 else "answers with no JSON object"
-        raise Unable(f"{url} {status}: is that an admin port? `twistd tgw --admin ENDPOINT` opens one")
+        raise _stranger(answer, url)
     return found
 
 
-def _reason(answer: Answer, url: str) -> str:
-    try:
-        return str(json.loads(answer.body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"{url}: HTTP {answer.status}"
+def _stranger(answer: Answer, url: str) -> Unable:
+    status = f"answers with {answer.status}" if answer.status != 200 else "answers with no JSON object"
+    return Unable(f"{url} {status}: is that an admin port? `twistd tgw --admin ENDPOINT` opens one")

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock, Timer
 from typing import Any, TypeVar
 
 import click
+from attrs import frozen
 from click.core import ParameterSource
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 T = TypeVar("T")
 Command = Callable[..., None]
 
 # Seconds after which somebody wants to know what goes on.
 PATIENCE = 1.0
+# Blanks between two columns of a table.
+GAP = 2
 
 
 class Unable(click.ClickException):
@@ -45,13 +50,46 @@ def many(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def new_table(*columns: str) -> Table:
-    return Table(*columns, box=None, pad_edge=False, header_style="bold")
+@frozen
+class Row:
+    """A line of a table; a cell may have several lines itself."""
+
+    cells: tuple[str, ...]
+    style: str = ""
 
 
-def print_table(table: Table) -> None:
+def table_of(
+    columns: Sequence[str], rows: Sequence[Row], minor: Sequence[str], width: int | None
+) -> list[Table | Text]:
+    """A table, and what had no room in it, if anything.
+
+    :param minor: columns that go where there is no room for all, the first one first.
+    :param width: of the terminal; None: there is room for all.
+    """
+    widths = {name: max([len(name), *(_width(row.cells[at]) for row in rows)]) for at, name in enumerate(columns)}
+    left_out: list[str] = []
+    for name in minor:
+        if width is None or sum(widths.values()) + GAP * (len(widths) - 1) <= width:
+            break
+        del widths[name]
+        left_out.append(name)
+    table = Table(*(Column(name, overflow="fold") for name in widths), box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        cells = (Text(cell) for cell, name in zip(row.cells, columns, strict=True) if name in widths)
+        table.add_row(*cells, style=row.style)
+    return [table, *([Text(f"no room for: {', '.join(left_out)}", style="dim")] if left_out else [])]
+
+
+def _width(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Row], minor: Sequence[str]) -> None:
     # Only a terminal has an edge to break lines at.
-    Console(width=None if sys.stdout.isatty() else 1_000, highlight=False).print(table)
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else 100_000, highlight=False)
+    for part in table_of(columns, rows, minor, console.width if is_terminal else None):
+        console.print(part)
 
 
 def _is_for_a_program() -> bool:

@@ -25,7 +25,7 @@ from ..core.policy import PROTOCOLS
 from ..core.rendering import render_failure
 from ..gateway import Gateway
 from ..net.pool import Limits, Pool
-from ._admin import Answer, base_url, fetch
+from ._admin import Answer, base_url, fetch, header_of
 from ._idl import idl_options, load, styled
 from ._output import Bar, Unable, format_option, print_json
 
@@ -93,7 +93,7 @@ def command(
     if to is None:
         url = f"{base_url(gateway)}/gateway/{quote(service, safe='')}/{quote(name, safe='')}"
         with Bar("waiting for the answer"):
-            answer = fetch(url, body, [("Content-Type", "application/json"), *map(_header, headers)], timeout)
+            answer = fetch(url, body, [("Content-Type", "application/json"), *map(header_of, headers)], timeout)
     else:
         instance = _instance(to, transport, protocol)
         loaded = load(paths, include_dirs, legacy)
@@ -113,13 +113,6 @@ def _body(arguments: str) -> bytes:
     if not is_object:
         raise click.UsageError("the arguments have to be a JSON object: the fields of the request struct")
     return text.encode()
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise click.UsageError(f"{text!r} is no header; one is written 'Name: value'")
-    return name.strip(), value.strip()
 
 
 # Without a gateway

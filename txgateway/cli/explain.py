@@ -18,9 +18,10 @@ from ..core.explain import Clocks, Served, explain, page_of
 from ..core.explain.asking import NotAsked, read_asked
 from ..net.explaining import NotExplained
 from ..wiring import GatewayService, build_gateway
-from ._admin import ask
+from ._admin import Refused, admin_or_idl, ask, asked, header_of
 from ._explanation import Page, text_of
 from ._idl import load, styled
+from ._output import Unable
 
 # Seconds until discovery has to have been read, and between two looks at it.
 DISCOVERED_WITHIN = 5.0
@@ -40,7 +41,7 @@ ASK_EVERY = 1.0
 @click.option("--legacy", is_flag=True, help="Let the old names agw.* and janus.* mean what they did.")
 @click.option("--static", multiple=True, metavar="NAME=HOST:PORT*WEIGHT", help="An instance of a service.")
 @click.option("--etcd", multiple=True, metavar="URL", help="Where instances are found.")
-@click.option("--admin", metavar="URL", help="Ask the gateway with this admin port, instead of reading IDL.")
+@admin_or_idl("Ask")
 @click.option("--call", "calls", is_flag=True, help="Call the service, and tell what came of it.")
 @click.option("--live", type=click.IntRange(1, 3600), metavar="SECONDS", help="Explain the requests that come.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -61,19 +62,18 @@ def command(
     """Explain what becomes of REQUEST, such as 'GET /book/query?num=7'.
 
     Shown are the route and those that nearly match, where the value of each field comes from, each part of
-    each rule with its value, the bytes for the service and the instance that would get them. Nothing is
-    called without --call. Exits with 1 if the request fails.
+    each rule with its value, the bytes for the service and the instance that would get them. Without --idl
+    a running gateway is asked. Nothing is called without --call. Exits with 1 if the request fails.
     """
-    if (admin is None) == (not paths):
-        raise click.UsageError("give either --idl, or --admin of a running gateway")
+    running = asked(admin, paths, include_dirs, legacy, static, etcd)
     if live is not None:
-        _follow(admin, live, form)
+        _follow(running, live, form)
         return
     if request is None:
         raise click.UsageError("give a request, such as 'GET /book/query?num=7'")
     question = _question(request, headers, data, calls)
-    if admin is not None:
-        page = ask(admin, "/explain", question)
+    if running is not None:
+        page = _answered(running, "/explain", question)
     else:
         settings = _settings(paths, include_dirs, legacy, static, etcd)
         page = _found_out(paths, include_dirs, legacy, settings, json.dumps(question))
@@ -85,10 +85,18 @@ def command(
 # What is asked
 
 
+def _answered(admin: str, page: str, question: Page) -> Page:
+    """To be refused is no verdict on a request."""
+    try:
+        return ask(admin, page, question)
+    except Refused as refused:
+        raise Unable(refused.message) from None
+
+
 def _question(request: str, headers: Sequence[str], data: str | None, calls: bool) -> Page:
     """As the admin port takes it."""
     verb, target = _split(request.strip())
-    pairs = [_header(header) for header in headers]
+    pairs = [header_of(header) for header in headers]
     if data is not None and not any(name.lower() == "content-type" for name, _ in pairs):
         kind = "application/json" if data.lstrip()[:1] in ("{", "[") else "application/x-www-form-urlencoded"
         pairs.append(("Content-Type", kind))
@@ -102,13 +110,6 @@ def _split(request: str) -> tuple[str, str]:
     """The verb, empty if there is none, and the target."""
     first, _, rest = request.partition(" ")
     return (first, rest.strip()) if first.isalpha() else ("", request)
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise click.UsageError(f"{text!r} is no header; one is written 'Name: value'")
-    return name.strip(), value.strip()
 
 
 def _settings(
@@ -130,7 +131,7 @@ def _settings(
     try:
         return merge(Settings(), tables)
     except ConfigError as error:
-        raise click.ClickException(str(error)) from None
+        raise Unable(str(error)) from None
 
 
 # Without a gateway
@@ -148,7 +149,7 @@ def _found_out(
         if settings is not None:
             return _asked_of_our_own(settings, question)
     except (NotAsked, NotExplained, ConfigError) as error:
-        raise click.ClickException(str(error)) from None
+        raise Unable(str(error)) from None
     if asked.calls:
         raise click.UsageError("to --call, it has to be known where: give --static, --etcd or --admin")
     served = Served(loaded.mapping, loaded.services)
@@ -162,7 +163,7 @@ def _asked_of_our_own(settings: Settings, question: str) -> Page:
     with suppress(SystemExit):
         task.react(_run, (service, question, outcome))
     if not outcome:
-        raise click.ClickException("interrupted")
+        raise Unable("interrupted")
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
@@ -200,15 +201,15 @@ async def _discovered(reactor: Any, service: GatewayService) -> None:
 def _follow(admin: str | None, seconds: int, form: str) -> None:
     """Print the explanation of each request that brings a token, until that has expired."""
     if admin is None:
-        raise click.UsageError("--live needs the --admin port of a running gateway")
+        raise click.UsageError("--live needs a running gateway, and no --idl")
     wanted: Page = {"seconds": seconds}
-    token = ask(admin, "/explain/token", wanted)
+    token = _answered(admin, "/explain/token", wanted)
     click.echo(f"requests with this header are explained here, for {seconds} seconds:", err=True)
     click.echo(f"{token['header']}: {token['token']}", err=True)
     with suppress(KeyboardInterrupt):
         while time.time() < token["expires"] - ASK_EVERY:
             time.sleep(ASK_EVERY)
-            _print_live(ask(admin, "/explain/live", {"token": token["token"]}), form)
+            _print_live(_answered(admin, "/explain/live", {"token": token["token"]}), form)
 
 
 def _print_live(page: Page, form: str) -> None:

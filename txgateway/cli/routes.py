@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from ..core.annotations import Source
 from ..core.annotations.agw import modernise
@@ -19,44 +18,46 @@ from ..core.linker import load as load_file
 from ..core.mapping import Route
 from ..core.places import is_whole, sources_of
 from ..net.mapping.folder import read_file
-from ._admin import admin_page
+from ._admin import admin_or_idl, admin_page, asked
 from ._idl import idl_options, load, styled
-from ._output import Unable, format_option, new_table, print_json, print_table
+from ._output import Row, Unable, format_option, print_json, print_table
 
 StructNamed = Callable[[TypeName], Struct]
-Row = dict[str, Any]
+Line = dict[str, Any]
+
+COLUMNS = ("Verb", "Path", "Service", "Method", "Codec", "Fields")
+MINOR = ("Codec", "Fields", "Service", "Method")
 
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True))
 @idl_options
-@click.option("--admin", metavar="URL", help="List what the gateway with this admin port serves, instead of IDL.")
+@admin_or_idl("List the routes of")
 @format_option()
 def command(paths: Sequence[str], include_dirs: Sequence[str], legacy: bool, admin: str | None, form: str) -> None:
     """List every route, and where its fields come from.
 
-    What could not be loaded is named on standard error, and the exit code is then 1. A running gateway tells
-    of its routes without their fields.
+    Without a PATH those of a running gateway, which tells of them without their fields. What could not be loaded
+    is named on standard error, and the exit code is then 1.
     """
-    if (admin is None) == (not paths):
-        raise click.UsageError("give either files or folders of IDL, or --admin of a running gateway")
-    if admin is not None:
-        rows, errors = _served(admin)
+    running = asked(admin, paths, include_dirs, legacy)
+    if running is not None:
+        lines, errors = _served(running)
     else:
         loaded = load(paths, include_dirs, legacy)
         struct = _finder(include_dirs, legacy)
-        rows = [_row(route, struct) for route in loaded.mapping.routes]
+        lines = [_line(route, struct) for route in loaded.mapping.routes]
         errors = [styled(error) for error in loaded.errors]
     for error in errors:
         click.echo(error, err=True)
     if form == "json":
-        print_json(rows)
+        print_json(lines)
     else:
-        _print(rows)
+        _print(lines)
     sys.exit(1 if errors else 0)
 
 
-def _served(admin: str) -> tuple[list[Row], list[str]]:
+def _served(admin: str) -> tuple[list[Line], list[str]]:
     """The routes of a running gateway, and what is wrong in its IDL."""
     page = admin_page(admin, "/routes")
     try:
@@ -75,7 +76,7 @@ def _finder(include_dirs: Sequence[str], legacy: bool) -> StructNamed:
     return struct
 
 
-def _row(route: Route, struct: StructNamed) -> Row:
+def _line(route: Route, struct: StructNamed) -> Line:
     method = route.plan.method
     return {
         "verb": route.verb,
@@ -108,14 +109,13 @@ def _place(source: Source) -> str:
     return source.place if source.whole else f"{source.place.split()[0]} {source.name}"
 
 
-def _print(rows: list[Row]) -> None:
+def _print(lines: list[Line]) -> None:
     # A running gateway tells of no fields.
-    columns = ["Fields"] if any("fields" in row for row in rows) else []
-    table = new_table("Verb", "Path", "Service", "Method", "Codec", *columns)
-    for row in rows:
-        fields = row.get("fields", {}).items()
-        lines = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in fields)
-        codec = ", ".join(dict.fromkeys(row["codec"].values()))
-        named = (escape(row[key]) for key in ("verb", "path", "service", "method"))
-        table.add_row(*named, codec, *[escape(lines) for _ in columns])
-    print_table(table)
+    columns = COLUMNS if any("fields" in line for line in lines) else COLUMNS[:-1]
+    print_table(columns, [_row(line, len(columns)) for line in lines], MINOR)
+
+
+def _row(line: Line, columns: int) -> Row:
+    fields = "\n".join(f"{name}: {', '.join(places) or 'never'}" for name, places in line.get("fields", {}).items())
+    codec = ", ".join(dict.fromkeys(line["codec"].values()))
+    return Row((line["verb"], line["path"], line["service"], line["method"], codec, fields)[:columns])

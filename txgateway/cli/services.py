@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from ._admin import TIMEOUT, admin_option, admin_page
-from ._output import Unable, format_option, new_table, print_json, print_table
+from ._output import Row, Unable, format_option, print_json, print_table
 
 _COLUMNS = (
-    "service", "instance", "weight", "state", "lease", "calls", "in flight", "idle", "cost", "last error", "tags",
+    "Service", "Instance", "Weight", "State", "Lease", "Calls", "In flight", "Idle", "Cost", "Last error", "Tags",
 )  # fmt: skip
+_MINOR = ("Tags", "Idle", "Lease", "Cost", "In flight", "Calls", "Weight", "Last error")
 COLOURS = {"live": "green", "suspect": "yellow", "draining": "yellow", "ejected": "red"}
 
 
@@ -49,18 +49,24 @@ def services_page(admin: str, within: float = TIMEOUT) -> dict[str, Any]:
 
 
 def _print(services: dict[str, list[dict[str, Any]]]) -> None:
-    table = new_table(*(name.capitalize() for name in _COLUMNS))
-    for name, lines in services.items():
-        for line in lines:
-            table.add_row(*map(escape, _cells(name, line)), style=COLOURS.get(line["state"]))
-        if not lines:
-            table.add_row(escape(name), "none", style="red")
-    print_table(table)
+    print_table(_COLUMNS, [row for name, lines in services.items() for row in _rows(name, lines)], _MINOR)
 
 
-def _cells(service: str, line: dict[str, Any]) -> list[str]:
+def _rows(name: str, lines: list[dict[str, Any]]) -> Iterator[Row]:
+    for line in lines:
+        yield Row(_cells(name, line), COLOURS.get(line["state"], ""))
+    if not lines:
+        yield no_instance(name, len(_COLUMNS))
+
+
+def no_instance(service: str, columns: int) -> Row:
+    """The row of a service that has none."""
+    return Row((service, "none", *[""] * (columns - 2)), "red")
+
+
+def _cells(service: str, line: dict[str, Any]) -> tuple[str, ...]:
     cost, error, lease = line.get("cost_ms"), line.get("last_error"), line.get("lease_age")
-    return [
+    return (
         service,
         line["address"],
         str(line["weight"]),
@@ -70,7 +76,7 @@ def _cells(service: str, line: dict[str, Any]) -> list[str]:
         "" if cost is None else f"{cost:.1f} ms",
         "" if error is None else f"{error['what']}, {error['seconds_ago']:.0f} s ago",
         " ".join(f"{name}={value}" for name, value in sorted(line["tags"].items())),
-    ]
+    )
 
 
 def _discovery(registries: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -17,13 +17,11 @@ import click
 from attrs import frozen
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from ._admin import admin_option, admin_page
-from ._output import Unable, format_option, many, new_table, print_json
-from .services import COLOURS, services_page
+from ._output import Row, Unable, format_option, many, print_json, table_of
+from .services import COLOURS, no_instance, services_page
 
 Line = dict[str, Any]
 
@@ -31,8 +29,9 @@ QUIT = b"q"
 # Seconds for a page: what takes longer is told of.
 PAGE_WITHIN = 5.0
 # Lines of a terminal that the head, the foot and the names of the columns take.
-AROUND = 5
-COLUMNS = ("service", "instance", "weight", "state", "calls/s", "share", "in flight", "cost", "last error")
+AROUND = 6
+COLUMNS = ("Service", "Instance", "Weight", "State", "Calls/s", "Share", "In flight", "Cost", "Last error")
+MINOR = ("Cost", "Weight", "Share", "In flight", "Last error", "Calls/s")
 
 
 @frozen
@@ -82,7 +81,7 @@ def command(names: tuple[str, ...], admin: str, every: float, form: str) -> None
         _watch(admin, names, every, look)
     else:
         # No terminal has an edge here.
-        Console(width=1_000, highlight=False).print(_picture(admin, look, None, None, ""))
+        Console(width=1_000, highlight=False).print(_picture(admin, look, None, Room(), ""))
 
 
 def _watch(admin: str, names: Sequence[str], every: float, look: Look) -> None:
@@ -90,7 +89,7 @@ def _watch(admin: str, names: Sequence[str], every: float, look: Look) -> None:
     trouble = ""
     with _keys() as pressed, Live(screen=True, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(_picture(admin, look, before, _room(live.console, look), trouble), refresh=True)
+            live.update(_picture(admin, look, before, Room.of(live.console, look), trouble), refresh=True)
             if QUIT in pressed(every):
                 return
             try:
@@ -145,15 +144,23 @@ def _raw(stdin: Any) -> Iterator[bool]:
 # What is seen
 
 
-def _room(console: Console, look: Look) -> int:
-    """Lines for instances."""
-    return console.height - AROUND - len(look.health.get("reasons", ()))
+@frozen
+class Room:
+    """For instances, in lines and columns; None: there is as much as is needed."""
+
+    height: int | None = None
+    width: int | None = None
+
+    @classmethod
+    def of(cls, console: Console, look: Look) -> Room:
+        taken = AROUND + len(look.health.get("reasons", ()))
+        return cls(max(console.height - taken, 1), console.width)
 
 
-def _picture(admin: str, look: Look, before: Look | None, height: int | None, trouble: str) -> Group:
+def _picture(admin: str, look: Look, before: Look | None, room: Room, trouble: str) -> Group:
     rows = [row for name in look.services for row in _rows(name, look, before)]
-    shown = rows if height is None else rows[: max(height, 1)]
-    parts: list[Text | Table] = [_head(admin, look), Text(), _table(shown)]
+    shown = rows[: room.height]
+    parts = [_head(admin, look), Text(), *table_of(COLUMNS, shown, MINOR, room.width)]
     if len(shown) < len(rows):
         parts.append(Text(f"and {len(rows) - len(shown)} more; name services to see those alone", style="dim"))
     if trouble:
@@ -178,16 +185,10 @@ def _head(admin: str, look: Look) -> Text:
     return head
 
 
-@frozen
-class _Row:
-    cells: tuple[str, ...]
-    style: str | None
-
-
-def _rows(name: str, look: Look, before: Look | None) -> Iterator[_Row]:
+def _rows(name: str, look: Look, before: Look | None) -> Iterator[Row]:
     lines = look.services[name]
     if not lines:
-        yield _Row((name, "none"), "red")
+        yield no_instance(name, len(COLUMNS))
     rates = [_rate(name, line, look, before) for line in lines]
     total = sum(rate for rate in rates if rate is not None)
     for number, (line, rate) in enumerate(zip(lines, rates, strict=True)):
@@ -203,7 +204,7 @@ def _rows(name: str, look: Look, before: Look | None) -> Iterator[_Row]:
             "" if cost is None else f"{cost:.1f} ms",
             "" if error is None else f"{error['what']}, {error['seconds_ago']:.0f} s ago",
         )
-        yield _Row(cells, COLOURS.get(line["state"]))
+        yield Row(cells, COLOURS.get(line["state"], ""))
 
 
 def _rate(name: str, line: Line, look: Look, before: Look | None) -> float | None:
@@ -214,10 +215,3 @@ def _rate(name: str, line: Line, look: Look, before: Look | None) -> float | Non
     calls = line["calls"] - known.get(line["address"], 0)
     # Counts begin anew with a worker or with changed settings.
     return max(0, calls) / (look.seconds - before.seconds)
-
-
-def _table(rows: Sequence[_Row]) -> Table:
-    table = new_table(*(name.capitalize() for name in COLUMNS))
-    for row in rows:
-        table.add_row(*map(escape, row.cells), style=row.style)
-    return table
