@@ -17,7 +17,7 @@ import re
 from typing import Generic, NoReturn, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from .annotations.verb import ANY
 from .errors import Fault, GatewayError, NotFound, VerbNotAllowed
@@ -87,20 +87,28 @@ def _parse_segment(text: str) -> Segment:
     return Segment(unquote_to_bytes(literal), sign, name)
 
 
-@define
 class _End(Generic[T]):
     """What serves the path that ends here, by verb; and the names of its parameters, which each route chooses."""
 
-    targets: dict[str, tuple[T, tuple[str, ...]]] = field(factory=dict)
+    __slots__ = ("targets",)
+
+    def __init__(self) -> None:
+        self.targets: dict[str, tuple[T, tuple[str, ...]]] = {}
 
 
-@define
 class _Node(Generic[T]):
-    end: _End[T] = field(factory=_End)
-    literals: dict[bytes, _Node[T]] = field(factory=dict)
-    # By the literal in front of the parameter, the longest first.
-    parameters: dict[bytes, _Node[T]] = field(factory=dict)
-    tail: _End[T] | None = None
+    """Where a path may end or go on.
+
+    :ivar parameters: by the literal in front of the parameter, the longest first.
+    """
+
+    __slots__ = ("end", "literals", "parameters", "tail")
+
+    def __init__(self) -> None:
+        self.end: _End[T] = _End()
+        self.literals: dict[bytes, _Node[T]] = {}
+        self.parameters: dict[bytes, _Node[T]] = {}
+        self.tail: _End[T] | None = None
 
 
 class Router(Generic[T]):

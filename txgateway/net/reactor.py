@@ -17,15 +17,14 @@ The one difference: what a protocol logs by ``twisted.python.log`` while it read
 from __future__ import annotations
 
 import errno
-import select
 import sys
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.main import installReactor
-from twisted.python import log
 
-from .writing import MOST_WRITERS, Turn
+from .events import handle
+from .writing import Turn
 
 
 class LeanEPollReactor(EPollReactor):
@@ -53,26 +52,7 @@ class LeanEPollReactor(EPollReactor):
             if error.errno == errno.EINTR:
                 return
             raise
-        selectables, turn = self._selectables, self.turn
-        turn.is_on = True
-        for fd, event in events:
-            # An event before this one may have closed it.
-            selectable = selectables.get(fd)
-            if selectable is None:
-                continue
-            if event == select.EPOLLIN:
-                try:
-                    why = selectable.doRead()
-                except BaseException as error:
-                    log.callWithLogger(selectable, log.err)
-                    why = error
-                if why:
-                    self._disconnectSelectable(selectable, why, True)
-            else:
-                log.callWithLogger(selectable, self._doReadOrWrite, selectable, fd, event)
-            if len(turn.writers) >= MOST_WRITERS:
-                turn.flush()
-        turn.end()
+        handle(events, self._selectables, self.turn, self)
 
     doIteration = doPoll
 
