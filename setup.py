@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -54,6 +55,7 @@ class BuildCompiled(build_ext):
         with TemporaryDirectory() as scratch:
             made = {} if os.environ.get("TGW_COMPILED") == "no" else self.made_of(paths, scratch)
             clear(folder)
+            folder.mkdir(parents=True, exist_ok=True)
             for name, file in made.items():
                 shutil.copy(file, folder / (name + EXTENSION_SUFFIXES[0]))
         if made:
@@ -89,12 +91,30 @@ def compiled(paths: list[Path], scratch: str) -> dict[str, str]:
 
 def built(extensions: list[Extension], scratch: str) -> dict[str, str]:
     # By a command of its own: with inplace, the project's would put each beside its source.
-    command = build_ext(Distribution({"ext_modules": extensions}))
+    command = BuildSideBySide(Distribution({"ext_modules": extensions}))
     command.build_lib = command.build_temp = scratch
-    command.parallel = True
     command.ensure_finalized()
     command.run()
     return {extension.name: command.get_ext_fullpath(extension.name) for extension in extensions}
+
+
+class BuildSideBySide(build_ext):
+    """Keeps all cores busy with the sources of an extension: the library has as many as there are modules."""
+
+    def build_extension(self, extension: Extension) -> None:
+        def compiled_object(source: str) -> str:
+            (made,) = self.compiler.compile(
+                [source],
+                self.build_temp,
+                include_dirs=extension.include_dirs,
+                extra_postargs=extension.extra_compile_args,
+            )
+            return made
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            extension.extra_objects = list(pool.map(compiled_object, extension.sources))
+        extension.sources = []
+        super().build_extension(extension)
 
 
 def with_imported(paths: list[Path]) -> set[Path]:
