@@ -81,8 +81,9 @@ def test_a_killed_instance_fails_unsafe_calls_in_flight_and_no_others(run, gatew
     # Those in flight, and those written to an idle connection whose end had not been heard of yet.
     assert sum(load.failed.values()) <= 2 * clients
     calls = sum(line["calls"] for line in gateway.instances("book").values())
-    # Each request was one call that was handed to a connection, unless it was repeated.
-    assert load.sent <= calls <= load.sent + (2 * clients if safe else 0)
+    # Each request was one call that was handed to a connection, unless it was repeated, or nothing of it could be
+    # written any more and it went to the other.
+    assert load.sent <= calls <= load.sent + 2 * clients
     assert not gateway.tracebacks
 
 
@@ -91,7 +92,7 @@ HEALTH = "health = { interval = 0.2, ejection_time = 3.0 }\n"
 
 def test_a_hanging_instance_is_ejected_by_its_fifth_timeout_and_comes_back(run, gateway_before):
     hangs, lives = run(BookProcess), run(BookProcess)
-    gateway = gateway_before(f"{HEALTH}upstream.deadline = 0.3", hangs.port, lives.port)
+    gateway = gateway_before(f"{HEALTH}upstream.deadline = 0.6", hangs.port, lives.port)
     with Load(gateway.port, BOOK, clients=1) as load:
         assert line_of(gateway, hangs.port)["state"] == "live"
         hangs.process.send_signal(signal.SIGSTOP)
@@ -99,7 +100,7 @@ def test_a_hanging_instance_is_ejected_by_its_fifth_timeout_and_comes_back(run, 
         assert load.failed == {504: 5}
         ejected = line_of(gateway, hangs.port)
         assert ejected["last_error"]["what"] == "timed out"
-        load.wait_for(200)
+        load.wait_for(50)
         assert (line_of(gateway, hangs.port)["calls"], load.failed) == (ejected["calls"], {504: 5})
         hangs.process.send_signal(signal.SIGCONT)
         wait_until(lambda: line_of(gateway, hangs.port)["calls"] > ejected["calls"] + 20)
@@ -124,14 +125,14 @@ def test_a_hanging_instance_fails_nobody_where_calls_may_be_repeated(run, gatewa
 
 def test_a_backup_request_answers_for_a_hanging_instance(run, gateway_before):
     hangs, lives = run(BookProcess), run(BookProcess)
-    policy = 'policy = { retry_budget = 1.0, methods = { "book.queryBook" = { backup_after = "100ms" } } }'
+    policy = 'policy = { retry_budget = 1.0, methods = { "book.queryBook" = { backup_after = "500ms" } } }'
     gateway = gateway_before(f"health.ejection = false\n{policy}", hangs.port, lives.port)
     hangs.process.send_signal(signal.SIGSTOP)
-    for _ in range(20):
+    for _ in range(8):
         assert gateway.get(BOOK).status == 200
     calls = [line_of(gateway, port)["calls"] for port in (hangs.port, lives.port)]
     # Every other request was first sent to the one that hangs.
-    assert calls == [10, 20]
+    assert calls == [4, 8]
 
 
 @pytest.mark.parametrize("balancer", ["p2c", "ewma"])

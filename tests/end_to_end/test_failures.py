@@ -195,7 +195,7 @@ async def test_an_instance_that_is_down_costs_no_request(start, serve):
 @pytest_twisted.ensureDeferred
 async def test_a_service_that_hangs_is_504_at_the_deadline(start, serve):
     service, port = await serve(lambda frame: b"")
-    status, problem = await start(port, deadline=0.2).refused()
+    status, problem = await start(port, deadline=0.5).refused()
     assert status == 504
     assert problem["retryable"] is True
     assert (problem["service"], problem["method"]) == ("book", "queryBook")

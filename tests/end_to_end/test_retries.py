@@ -135,7 +135,7 @@ async def test_the_same_instance_is_asked_again_where_there_is_no_other(serve, a
 @pytest_twisted.ensureDeferred
 async def test_a_try_that_hangs_leaves_time_for_another(serve, ask):
     server = await serve(query=first(Conduct.SILENCE, BOOK))
-    assert await ask(server.instance.port, retries=1, timeout=0.1)("GET") == 200
+    assert await ask(server.instance.port, retries=1, timeout=0.5)("GET") == 200
     assert len(server.received) == 2
 
 

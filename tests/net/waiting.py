@@ -9,7 +9,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Return as soon as the condition holds; fail when it does not within so many seconds."""
     clock: Any = reactor
     deadline = clock.seconds() + seconds
