@@ -20,7 +20,7 @@ PING = Call("book", b"ping", b"\0")
 FIRE = Call("book", b"fire", b"\0", oneway=True)
 
 
-def connection(depth: int = 1) -> Connection[str]:
+def connection(depth: int = 1) -> Connection:
     return Connection(Framed(), depth=depth)
 
 
@@ -211,7 +211,7 @@ def test_takes_no_call_after_an_error_that_closes(kind: int, room: bool) -> None
     assert link.has_room == room
 
 
-def mux(depth: int = 8) -> Connection[str]:
+def mux(depth: int = 8) -> Connection:
     return Connection(Mux(), depth=depth, caller="gw")
 
 
@@ -223,7 +223,7 @@ def mux_reply(
 
 
 def test_a_ttheader_says_who_calls_whom_and_until_when() -> None:
-    link: Connection[str] = Connection(TTHeader(), caller="gw")
+    link: Connection = Connection(TTHeader(), caller="gw")
     call = Call("demo.wire", b"ping", b"\0", idl_service="Wire", info={"RPC_TRANSIT_a": "1"})
     (message,) = TTHeader().feed(link.send(call, "a", 1.5))
     assert message.info is not None
@@ -232,7 +232,7 @@ def test_a_ttheader_says_who_calls_whom_and_until_when() -> None:
 
 
 def test_a_reply_brings_its_strings_along() -> None:
-    link: Connection[str] = Connection(TTHeader())
+    link: Connection = Connection(TTHeader())
     link.send(PING, "a")
     ((_, answer),) = link.receive(mux_reply(1, strings={"biz-status": "7"}))
     assert answer.info == {"biz-status": "7"}
@@ -241,20 +241,20 @@ def test_a_reply_brings_its_strings_along() -> None:
 @pytest.mark.parametrize("asked", [Framed, Buffered, TTHeader, TTHeaderUnframed])
 @pytest.mark.parametrize("answered", [Framed, Buffered, TTHeader, TTHeaderUnframed])
 def test_a_server_may_answer_in_another_transport(asked: type[Framing], answered: type[Framing]) -> None:
-    link: Connection[str] = Connection(asked())
+    link: Connection = Connection(asked())
     link.send(PING, "a")
     data = answered().frame(Message(MessageType.REPLY, b"ping", 1, b"\0"))
     assert [ticket for ticket, _ in link.receive(data)] == ["a"]
 
 
 def test_of_two_ids_the_messages_own_counts() -> None:
-    link: Connection[str] = Connection(TTHeader())
+    link: Connection = Connection(TTHeader())
     link.send(PING, "a")
     assert [ticket for ticket, _ in link.receive(mux_reply(1, header=6))] == ["a"]
 
 
 def test_a_server_that_is_about_to_close_gets_no_further_call() -> None:
-    link: Connection[str] = Connection(TTHeader(), depth=4)
+    link: Connection = Connection(TTHeader(), depth=4)
     link.send(PING, "a")
     link.send(PING, "b")
     assert [ticket for ticket, _ in link.receive(mux_reply(1, strings={"crrst": "1"}))] == ["a"]
@@ -318,7 +318,7 @@ def test_multiplexed_nothing_but_ttheader_is_read() -> None:
 
 
 def test_what_a_framing_cannot_carry_leaves_no_trace() -> None:
-    link: Connection[str] = Connection(TTHeader())
+    link: Connection = Connection(TTHeader())
     with pytest.raises(ValueError, match="more than a TTHeader can carry"):
         link.send(Call("book", b"ping", b"\0", info={"a": "x" * 70_000}), "a")
     assert link.in_flight == 0

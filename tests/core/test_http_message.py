@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from txgateway.core.http_message import CHUNKED, BadMessage, MessageLimits, RequestReader, body_length, origin_form
+from txgateway.core.errors import BadMessage
+from txgateway.core.http_message import CHUNKED, MessageLimits, RequestReader, body_length, origin_form
 
 
 def read_headers(lines):

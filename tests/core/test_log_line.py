@@ -7,11 +7,10 @@ import json
 import pytest
 
 from tests.mapped import service_of
-from txgateway.core.errors import ConnectFailed, DeadlineExceeded, NotFound, ValidationFailed
+from txgateway.core.errors import Answered, ConnectFailed, DeadlineExceeded, NotFound, ValidationFailed
 from txgateway.core.instances import Instance
 from txgateway.core.log_line import as_combined, as_json
 from txgateway.core.message import Call, Request, Response, Try
-from txgateway.core.routing import Answered
 
 ROUTE = service_of(
     'struct A { 1: string key (api.path="key") } service S { void get(1: A a) (api.get="/b/:key") }', "book"

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.mapped import request
-from txgateway.core.errors import GatewayError, NotFound, VerbNotAllowed
+from txgateway.core.errors import Answered, BadRoute, GatewayError, NotFound, VerbNotAllowed
 from txgateway.core.rendering import render_failure
-from txgateway.core.routing import Answered, BadRoute, Router, normalise, parse_route, shape
+from txgateway.core.routing import Router, normalise, parse_route, shape
 
 
 def router_of(*routes):

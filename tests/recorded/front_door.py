@@ -110,7 +110,7 @@ class _Scripted:
         there, back = self.server.factory.buildProtocol(None), StringTransportWithDisconnection()
         back.protocol = there
         there.makeConnection(back)
-        connection: Connection[Call] = Connection(self.server.framing())
+        connection: Connection = Connection(self.server.framing())
         there.dataReceived(connection.send(call, call))
         answers = [succeed(reply) for _, reply in connection.receive(back.value())]
         back.loseConnection()

@@ -179,7 +179,7 @@ def _values(structs: Structs, cls: type[ThriftStruct], expected: dict[str, Any],
 
 def _as_client(vector: Vector, request: Message) -> Reply | None:
     """Our client makes the same call and is given the recorded reply."""
-    connection: Connection[str] = Connection(framing_of(vector["transport"])(), caller="demo.caller")
+    connection: Connection = Connection(framing_of(vector["transport"])(), caller="demo.caller")
     connection._sequence = request.sequence - 1
     strings, integers = (dict(request.info.strings), request.info.integers) if request.info else ({}, {})
     call = Call(
@@ -372,7 +372,7 @@ def _reaction(idl: Idl, vector: Vector) -> None:
     """Our client makes the recorded call and makes of the reply what the recorded one did."""
     reader: Framing = Mux() if vector["client_transport"] == "mux" else Detecting()
     (request,) = reader.feed(bytes.fromhex(vector["request"]))
-    connection: Connection[str] = Connection(framing_of(vector["client_transport"])())
+    connection: Connection = Connection(framing_of(vector["client_transport"])())
     connection._sequence = request.sequence - 1
     connection.send(Call("demo.wire", request.method, request.payload), "the call")
     data = bytes.fromhex(vector["reply"])
@@ -436,7 +436,7 @@ def _is_extra_broken(reply: Reply) -> bool:
 def _shutdown(idl: Idl, vector: Vector) -> None:
     if "request" not in vector:
         # Our server does not send it, since Kitex's client breaks on it; our client understands it.
-        connection: Connection[str] = Connection(Mux(), depth=9)
+        connection: Connection = Connection(Mux(), depth=9)
         connection.send(Call("demo.wire", b"ping", b"\0"), "a call")
         expect([], list(connection.receive(bytes.fromhex(vector["bytes"]))))
         expect((True, 1), (connection.retiring, connection.in_flight))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any
 
 from .codec import exception
 from .codec.exception import ApplicationError, Kind
@@ -25,7 +25,8 @@ from .framing.detecting import Detecting
 from .framing.ttheader import CLOSING
 from .message import Call, MessageType, Reply
 
-Ticket = TypeVar("Ticket")
+# Any object of the caller's.
+Ticket = Any
 
 # What a service is told of who calls it, unless that is set.
 CALLER = "txgateway"
@@ -36,7 +37,7 @@ _LAST_SEQUENCE = 2**31 - 1
 _CLOSES_AFTER = frozenset({Kind.UNKNOWN_METHOD, Kind.PROTOCOL_ERROR, Kind.UNKNOWN_SERVICE})
 
 
-class Connection(Generic[Ticket]):
+class Connection:
     """Calls in flight on one connection, in the order they were sent.
 
     Servers answer in order and run the calls of one connection in series, so each call

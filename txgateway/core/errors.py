@@ -11,11 +11,14 @@ from __future__ import annotations
 import enum
 import re
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
 from .descriptor import NOWHERE, Position
+
+if TYPE_CHECKING:
+    from .message import Response
 
 
 class Fault(enum.Enum):
@@ -71,6 +74,12 @@ class BadRequest(GatewayError):
     fault = Fault.CLIENT
 
 
+class BadMessage(BadRequest):
+    """The bytes are no HTTP request, or one that two readers might understand in two ways."""
+
+    title = "Not a valid HTTP request"
+
+
 class ValidationFailed(BadRequest):
     """An ``api.vd`` or ``vt`` rule refused the arguments; ``detail`` is the rule's message."""
 
@@ -98,6 +107,39 @@ class VerbNotAllowed(GatewayError):
 class BodyTooLarge(GatewayError):
     status = 413
     title = "Content too large"
+    fault = Fault.CLIENT
+
+
+class UriTooLong(GatewayError):
+    status = 414
+    title = "URI too long"
+    fault = Fault.CLIENT
+
+
+class HeadersTooLarge(GatewayError):
+    status = 431
+    title = "Request header fields too large"
+    fault = Fault.CLIENT
+
+
+class RequestTimeout(GatewayError):
+    """A request has begun and its end did not come in time."""
+
+    status = 408
+    title = "Request timeout"
+    fault = Fault.CLIENT
+
+
+class TooManyConnections(GatewayError):
+    """One connection more than may be open: it is closed without an answer."""
+
+    status = 503
+    title = "Too many connections"
+
+
+class VersionNotSupported(GatewayError):
+    status = 505
+    title = "HTTP version not supported"
     fault = Fault.CLIENT
 
 
@@ -197,6 +239,17 @@ class DeadlineExceeded(GatewayError):
     retryable = True
 
 
+class Answered(GatewayError):
+    """No failure, but the router's own answer: a redirect to the other spelling, or what OPTIONS asks for."""
+
+    title = "Answered by the router"
+    fault = Fault.CLIENT
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
 class Severity(enum.Enum):
     ERROR = "error"
     WARNING = "warning"
@@ -230,6 +283,10 @@ class IdlError(Exception):
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__("\n".join(str(d) for d in diagnostics))
         self.diagnostics = diagnostics
+
+
+class BadRoute(ValueError):
+    """A route that cannot be; the text says why."""
 
 
 class WireError(Exception):

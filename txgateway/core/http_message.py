@@ -22,7 +22,13 @@ from http import HTTPStatus
 
 from attrs import frozen
 
-from .errors import BadRequest, BodyTooLarge, Fault, GatewayError
+from .errors import (
+    BadMessage,
+    BodyTooLarge,
+    HeadersTooLarge,
+    UriTooLong,
+    VersionNotSupported,
+)
 from .message import Header, Request
 
 # Takes apart the header lines of a message, each with its line end: names in lower case,
@@ -52,45 +58,6 @@ _length = re.compile(rb"[0-9]{1,%d}" % MOST_DIGITS).fullmatch
 _host = re.compile(rb"[0-9A-Za-z\-._~%!$&'()*+,;=:\[\]]*+").fullmatch
 _absolute = re.compile(rb"https?://[^/?]*", re.IGNORECASE).match
 _token_start = re.compile(_TOKEN).match
-
-
-class BadMessage(BadRequest):
-    """The bytes are no HTTP request, or one that two readers might understand in two ways."""
-
-    title = "Not a valid HTTP request"
-
-
-class UriTooLong(GatewayError):
-    status = 414
-    title = "URI too long"
-    fault = Fault.CLIENT
-
-
-class HeadersTooLarge(GatewayError):
-    status = 431
-    title = "Request header fields too large"
-    fault = Fault.CLIENT
-
-
-class RequestTimeout(GatewayError):
-    """A request has begun and its end did not come in time."""
-
-    status = 408
-    title = "Request timeout"
-    fault = Fault.CLIENT
-
-
-class TooManyConnections(GatewayError):
-    """One connection more than may be open: it is closed without an answer."""
-
-    status = 503
-    title = "Too many connections"
-
-
-class VersionNotSupported(GatewayError):
-    status = 505
-    title = "HTTP version not supported"
-    fault = Fault.CLIENT
 
 
 @frozen

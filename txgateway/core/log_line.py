@@ -11,9 +11,8 @@ from typing import Protocol
 
 import orjson
 
-from .errors import GatewayError
+from .errors import Answered, GatewayError
 from .message import Request, Response
-from .routing import Answered
 from .tries import spent
 
 # Months by name, whatever the locale says.

@@ -20,13 +20,13 @@ from .annotations.verb import ANY
 from .call_binding import is_enveloped
 from .codec.native import AUTO
 from .descriptor import Annotation, Method, Position, Schema, Service
-from .errors import Diagnostic, IdlError, NotFound, VerbNotAllowed
+from .errors import BadRoute, Diagnostic, IdlError, NotFound, VerbNotAllowed
 from .inputs import PathParameters
 from .mapping_warnings import method_warnings
 from .message import Request
 from .plan import NO_POLICIES, Plan, Planner, PlanSettings
 from .policy import Policies, Policy
-from .routing import BadRoute, Router, shape
+from .routing import Router, shape
 
 __all__ = ["MappedService", "Mapping", "MappingSettings", "PathParameters", "Route", "compile_service", "join"]
 
@@ -104,7 +104,7 @@ class Mapping:
     services: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     _calls: Dictionary[str, Dictionary[str, CallPlans]] = field(factory=dict)
-    _router: Router[Route] = field(factory=Router)
+    _router: Router = field(factory=Router)
 
     def route(self, request: Request) -> tuple[Route, PathParameters]:
         """The route that a request takes, and the values in its path.
@@ -316,7 +316,7 @@ def _is_inherited(route: Route, service: MappedService, files: set[str]) -> bool
 
 def _mapping(services: list[MappedService], breathe: Callable[[], None]) -> Mapping:
     routes = tuple(route for service in services for route in service.routes)
-    router: Router[Route] = Router()
+    router: Router = Router()
     for service in services:
         for route in service.routes:
             router.add(route.verb, route.path, route)

@@ -20,10 +20,9 @@ from .codec.limits import limit_for
 from .codec.structs import ThriftStruct
 from .codec.thrift_to_json import JsonWriters, ReplyStructs
 from .descriptor import Field, Method, Schema, StructType, Type
-from .errors import GatewayError, ServiceFailed, UnusableReply, WireError
+from .errors import Answered, GatewayError, ServiceFailed, UnusableReply, WireError
 from .keys import API_BODY, call_key, converts, embeds, nested_key, response_key
 from .message import Header, MessageType, Reply, Response
-from .routing import Answered
 from .selection import Rows
 
 Answer = Callable[[Any], Response]

@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, NoReturn
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from attrs import frozen
 
 from .annotations.verb import ANY
-from .errors import Fault, GatewayError, NotFound, VerbNotAllowed
+from .errors import Answered, BadRoute, NotFound, VerbNotAllowed
 from .inputs import PathParameters
 from .message import Request, Response
 
-T = TypeVar("T")
+# Any object of the caller's: of a class with a type parameter a compiled object can be referred to weakly, which is not
+# safe (see ``tests/test_compiled.py``).
+Target = Any
 
 # In this order Allow lists them.
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -32,21 +34,6 @@ _NO_PARAMETERS: PathParameters = {}
 # The routes of a mapping are looked at several times by each load, most of which are those of the load before.
 _REMEMBERED = 10_000
 _UNUSUAL = re.compile(rb"%|//|/\.").search
-
-
-class BadRoute(ValueError):
-    """A route that cannot be; the text says why."""
-
-
-class Answered(GatewayError):
-    """No failure, but the router's own answer: a redirect to the other spelling, or what OPTIONS asks for."""
-
-    title = "Answered by the router"
-    fault = Fault.CLIENT
-
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
 
 
 @frozen
@@ -87,16 +74,16 @@ def _parse_segment(text: str) -> Segment:
     return Segment(unquote_to_bytes(literal), sign, name)
 
 
-class _End(Generic[T]):
+class _End:
     """What serves the path that ends here, by verb; and the names of its parameters, which each route chooses."""
 
     __slots__ = ("targets",)
 
     def __init__(self) -> None:
-        self.targets: dict[str, tuple[T, tuple[str, ...]]] = {}
+        self.targets: dict[str, tuple[Target, tuple[str, ...]]] = {}
 
 
-class _Node(Generic[T]):
+class _Node:
     """Where a path may end or go on.
 
     :ivar parameters: by the literal in front of the parameter, the longest first.
@@ -105,21 +92,21 @@ class _Node(Generic[T]):
     __slots__ = ("end", "literals", "parameters", "tail")
 
     def __init__(self) -> None:
-        self.end: _End[T] = _End()
-        self.literals: dict[bytes, _Node[T]] = {}
-        self.parameters: dict[bytes, _Node[T]] = {}
-        self.tail: _End[T] | None = None
+        self.end: _End = _End()
+        self.literals: dict[bytes, _Node] = {}
+        self.parameters: dict[bytes, _Node] = {}
+        self.tail: _End | None = None
 
 
-class Router(Generic[T]):
+class Router:
     """All routes of a mapping; complete once built, and only read from then on."""
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node()
+        self._root: _Node = _Node()
         # Routes without a parameter, by their path.
-        self._literal: dict[bytes, _End[T]] = {}
+        self._literal: dict[bytes, _End] = {}
 
-    def add(self, verb: str, path: str, target: T) -> None:
+    def add(self, verb: str, path: str, target: Target) -> None:
         """Adds a route, in place of one with the same verb and :func:`shape`. Raises BadRoute."""
         segments = parse_route(path)
         names = tuple(segment.name for segment in segments if segment.sign)
@@ -128,7 +115,7 @@ class Router(Generic[T]):
         if not names and "%" not in path:
             self._literal[b"/" + b"/".join(segment.literal for segment in segments)] = end
 
-    def find(self, request: Request) -> tuple[T, PathParameters]:
+    def find(self, request: Request) -> tuple[Target, PathParameters]:
         """What serves the request.
 
         :raises NotFound: no such path.
@@ -148,7 +135,7 @@ class Router(Generic[T]):
             raise NotFound("There is nothing at this path")
         return self._first(path, request.verb) or self._refuse(path, request)
 
-    def _first(self, path: bytes, verb: str) -> tuple[T, PathParameters] | None:
+    def _first(self, path: bytes, verb: str) -> tuple[Target, PathParameters] | None:
         """What serves the verb at a normalised path; where nothing serves HEAD, GET does."""
         segments = path[1:].split(b"/")
         if b"%" in path:
@@ -180,7 +167,7 @@ class Router(Generic[T]):
             location = quote_from_bytes(other + query, safe="/%:@!$&'()*+,;=~?").encode("ascii")
             raise Answered(Response(status, ((b"location", location),)))
 
-    def _end(self, segments: tuple[Segment, ...]) -> _End[T]:
+    def _end(self, segments: tuple[Segment, ...]) -> _End:
         node = self._root
         for segment in segments:
             if segment.sign == "*":
@@ -197,8 +184,8 @@ class Router(Generic[T]):
 
 
 def _descend(
-    node: _Node[T], segments: list[bytes], at: int, verb: str, values: list[bytes]
-) -> tuple[T, tuple[str, ...]] | None:
+    node: _Node, segments: list[bytes], at: int, verb: str, values: list[bytes]
+) -> tuple[Target, tuple[str, ...]] | None:
     """What serves the verb behind these segments; ``values`` then holds those of its parameters.
 
     A node is entered once at most, for its depth is that of the segment: going back costs
@@ -228,7 +215,7 @@ def _descend(
     return None
 
 
-def _target(end: _End[T], verb: str) -> tuple[T, tuple[str, ...]] | None:
+def _target(end: _End, verb: str) -> tuple[Target, tuple[str, ...]] | None:
     return end.targets.get(verb) or end.targets.get(ANY)
 
 

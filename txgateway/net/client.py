@@ -89,7 +89,7 @@ class Client(StreamProtocol):
     :param clock: an IReactorTime.
     """
 
-    def __init__(self, connection: Connection[Pending], clock: Any, owner: Owner) -> None:
+    def __init__(self, connection: Connection, clock: Any, owner: Owner) -> None:
         self.carried_oneway = False
         # When it last became idle, in the clock's seconds; the owner's to keep.
         self.idle_since = 0.0

@@ -6,6 +6,7 @@ import pytest
 
 from tests.mapped import service_of
 from txgateway.core.errors import (
+    Answered,
     CallRefused,
     CircuitOpen,
     ConnectFailed,
@@ -20,7 +21,6 @@ from txgateway.core.message import Call, Request, Response, Try
 from txgateway.core.metrics import Snapshot, put
 from txgateway.core.metrics.families import CALLS, DURATIONS, FAILURES, REFUSALS, REQUESTS, TRIES, UPSTREAM_SECONDS
 from txgateway.core.metrics.requests import LONGEST_RULE, RequestCounts
-from txgateway.core.routing import Answered
 
 BOOK = service_of('struct A {} service S { void get(1: A a) (api.get="/book"), void put(1: A a) }', "book")
 ROUTE = BOOK.routes[0]

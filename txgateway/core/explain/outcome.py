@@ -7,11 +7,10 @@ from typing import Any
 import orjson
 from attrs import evolve
 
-from ..errors import GatewayError
+from ..errors import Answered, GatewayError
 from ..message import Response
 from ..plan import Plan
 from ..rendering import render_enveloped_failure, render_failure
-from ..routing import Answered
 from .story import HIDDEN, SHOWN_BODY, Outcome, headers_of
 from .words import printable
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..errors import GatewayError, ValidationFailed
+from ..errors import Answered, GatewayError, ValidationFailed
 from ..mapping import MappedService
 from ..message import Call, Request, Response
-from ..routing import Answered
 from ..tries import ANSWERED, outcome, spent
 from . import Sample
 from .families import CALLS, DURATIONS, FAILURES, REFUSALS, REQUESTS, TRIES, UPSTREAM_SECONDS

@@ -19,20 +19,21 @@ from urllib.parse import unquote_to_bytes
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IPushProducer, ISSLTransport
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
 from zope.interface import classImplements  # type: ignore[import-untyped]
 
-from ...core.errors import GatewayError
-from ...core.http_message import NO_BODY, Phase, RequestReader, RequestTimeout, TooManyConnections, reason
+from ...core.errors import GatewayError, RequestTimeout, TooManyConnections
+from ...core.http_message import NO_BODY, Phase, RequestReader, reason
 from ...core.message import Header, Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
 from ..protocol import StreamProtocol
 from ..writing import Writer
 from . import Handler, HttpLimits, PublicHandlers, http_servers
+from .factory import ConnectionFactory
 from .handover import handover
 from .klein_server import LAST_REQUEST_WITHIN, klein_site, needed_by_klein
 from .llhttp import read_headers
@@ -359,18 +360,6 @@ class HttpConnection(StreamProtocol):
         return len(getattr(transport, "dataBuffer", b"")) + int(getattr(transport, "_tempDataLen", 0))
 
 
-class _Connections(Factory):
-    """Makes the connections of one server, as many as may be."""
-
-    noisy = False
-
-    def __init__(self, server: HttpToolsServer) -> None:
-        self._server = server
-
-    def buildProtocol(self, addr: Any) -> HttpConnection | None:
-        return self._server.connect()
-
-
 class HttpToolsServer:
     """Listens on endpoints and serves by the handlers of the moment.
 
@@ -419,7 +408,7 @@ class HttpToolsServer:
     async def listen(self, endpoints: Sequence[Any]) -> None:
         """:param endpoints: each an IStreamServerEndpoint."""
         for endpoint in endpoints:
-            self._ports.append(await endpoint.listen(_Connections(self)))
+            self._ports.append(await endpoint.listen(ConnectionFactory(self.connect)))
 
     @property
     def addresses(self) -> list[Any]:

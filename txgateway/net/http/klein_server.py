@@ -29,17 +29,8 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
 
-from ...core.errors import BodyTooLarge, GatewayError
-from ...core.http_message import (
-    NO_BODY,
-    MessageLimits,
-    Phase,
-    RequestReader,
-    RequestTimeout,
-    TooManyConnections,
-    origin_form,
-    reason,
-)
+from ...core.errors import BodyTooLarge, GatewayError, RequestTimeout, TooManyConnections
+from ...core.http_message import NO_BODY, MessageLimits, Phase, RequestReader, origin_form, reason
 from ...core.message import Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from ...core.http_message import BadMessage
+from ...core.errors import BadMessage
 from ...core.message import Header
 
 # The request line is read elsewhere: llhttp knows a list of verbs only.
