@@ -12,9 +12,11 @@ from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 
 from setuptools import Distribution, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools_rust import Binding, RustExtension, Strip
 
@@ -34,14 +36,29 @@ NATIVE = RustExtension(
 COMPILED = Path("txgateway", "_compiled")
 
 # scripts/test checks types, here they are used. A function without any would be compiled too, and be slow unseen.
-MYPY = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports", "--disallow-untyped-defs"]
+MYPY = [
+    "--config-file=",
+    # Whatever lies around the project is no package of it.
+    "--explicit-package-bases",
+    "--follow-imports=silent",
+    "--ignore-missing-imports",
+    "--disallow-untyped-defs",
+]
+
+
+class BuildAll(build):
+    sub_commands: ClassVar = [*build.sub_commands, ("build_compiled", None)]
 
 
 class BuildCompiled(build_ext):
-    """Compiles all modules that ``modules.txt`` names or, where that cannot be done, none."""
+    """Compiles all modules that ``modules.txt`` names or, where that cannot be done, none.
+
+    A command beside ``build_ext``, of which it has the options: that one makes the native codec.
+    """
+
+    command_name = "build_compiled"
 
     def run(self) -> None:
-        super().run()
         folder = COMPILED if self.inplace else self.build_lib / COMPILED
         paths = list(map(Path, (COMPILED / "modules.txt").read_text().split()))
         # Of now: whoever edits a source meanwhile gets the Python form.
@@ -169,4 +186,7 @@ class HonestWheel(bdist_wheel):
         super().run()
 
 
-setup(rust_extensions=[NATIVE], cmdclass={"bdist_wheel": HonestWheel, "build_ext": BuildCompiled})
+setup(
+    rust_extensions=[NATIVE],
+    cmdclass={"build": BuildAll, "build_compiled": BuildCompiled, "bdist_wheel": HonestWheel},
+)

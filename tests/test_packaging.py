@@ -11,11 +11,16 @@ import sysconfig
 import venv
 import zipfile
 from collections.abc import Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
 
+from tests.test_compiled import SOURCES, is_buildable
+
 ROOT = Path(__file__).parent.parent
+# What this process was told, or its Python.
+OURS = ("PYTHON", "TGW_COMPILED")
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +35,9 @@ print(txgateway.__file__)
 
 
 WHICH_CODEC = """
+from txgateway import _compiled
 from txgateway.core.codec.native import AUTO, chosen
-print(chosen(AUTO))
+print(chosen(AUTO), "compiled" if _compiled.serves() else "not compiled")
 """
 SERVE = """
 from txgateway.core.linker import load
@@ -47,8 +53,8 @@ print(plan.codecs.request, plan.render(plan.decode(reply)).body.decode())
 
 def run(command: Sequence[str | Path], folder: Path, **more: str) -> str:
     """What a command prints, run where it cannot find the checkout by accident."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | more
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | more
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -78,6 +84,11 @@ def built_wheel(folder: Path, **environment: str) -> Path:
         if (ROOT / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
+    # What an earlier build has left where this one puts what it makes.
+    left = source / "build" / f"lib.{sysconfig.get_platform()}-{sys.implementation.cache_tag}" / "txgateway"
+    for name in ("_compiled/old.so", "_compiled/sources.json", "core/codec/_native.abi3.so"):
+        (left / name).parent.mkdir(parents=True, exist_ok=True)
+        (left / name).write_bytes(b"{}")
     run([sys.executable, "-m", "build", "--wheel", "--outdir", folder, source], folder, **environment)
     (built,) = folder.glob("*.whl")
     return built
@@ -85,16 +96,24 @@ def built_wheel(folder: Path, **environment: str) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """Made where there is no cargo."""
-    return built_wheel(tmp_path_factory.mktemp("wheel"), PATH="/usr/bin:/bin", CARGO="/nowhere/cargo")
+    """Made where there is no cargo and no C compiler."""
+    nothing = {"PATH": "/usr/bin:/bin", "CARGO": "/nowhere/cargo", "CC": "/nowhere/cc"}
+    return built_wheel(tmp_path_factory.mktemp("wheel"), **nothing)
 
 
 @pytest.fixture(scope="module")
 def native_wheel(tmp_path_factory) -> Path:
-    """Made where there is, out of what the checkout has compiled already."""
+    """Made where there is a cargo, out of what the checkout has compiled already."""
     if shutil.which("cargo") is None:
         pytest.skip("there is no cargo")
-    return built_wheel(tmp_path_factory.mktemp("native"), CARGO_TARGET_DIR=str(ROOT / "native" / "target"))
+    target = str(ROOT / "native" / "target")
+    return built_wheel(tmp_path_factory.mktemp("native"), CARGO_TARGET_DIR=target, TGW_COMPILED="no")
+
+
+@pytest.fixture(scope="module")
+def compiled_wheel(tmp_path_factory) -> Path:
+    """Made where there is a C compiler, and no cargo."""
+    return built_wheel(tmp_path_factory.mktemp("compiled"), CARGO="/nowhere/cargo")
 
 
 @pytest.fixture(scope="module")
@@ -137,21 +156,36 @@ def test_a_wheel_holds_grammars_idl_and_type_marker_but_no_tests(wheel):
     assert not [name for name in names if name == "twisted/__init__.py" or name == "twisted/plugins/__init__.py"]
 
 
-def test_a_wheel_without_the_native_codec_is_pure_and_works(wheel, installed, tmp_path):
+def test_a_wheel_of_python_alone_is_pure_and_works(wheel, installed, tmp_path):
     assert wheel.name.endswith("-py3-none-any.whl")
-    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")]
-    assert run([installed, "-c", WHICH_CODEC], tmp_path) == "plain\n"
+    assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".so", "sources.json"))]
+    assert run([installed, "-c", WHICH_CODEC], tmp_path) == "plain not compiled\n"
     assert run([installed, "-c", SERVE], tmp_path) == 'plain {"s":"hello"}\n'
 
 
 def test_a_wheel_with_the_native_codec_is_for_the_stable_abi_and_uses_it(native_wheel, tmp_path):
     assert re.search(r"-cp311-abi3-\w+\.whl$", native_wheel.name)
     names = zipfile.ZipFile(native_wheel).namelist()
-    assert [name for name in names if name.endswith(".so")] == ["txgateway/core/codec/_native.abi3.so"]
+    assert [name for name in names if name.endswith((".so", "sources.json"))] == [
+        "txgateway/core/codec/_native.abi3.so"
+    ]
     assert not [name for name in names if name.endswith((".rs", "Cargo.toml"))]
     python = interpreter_with(native_wheel, tmp_path / "environment")
-    assert run([python, "-c", WHICH_CODEC], tmp_path) == "native\n"
+    assert run([python, "-c", WHICH_CODEC], tmp_path) == "native not compiled\n"
     assert run([python, "-c", SERVE], tmp_path) == 'native {"s":"hello"}\n'
+
+
+@is_buildable
+def test_a_wheel_with_compiled_modules_is_for_one_python_and_uses_them(compiled_wheel, tmp_path):
+    python_tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    assert re.search(rf"-{python_tag}-{python_tag}-\w+\.whl$", compiled_wheel.name)
+    names = {name for name in zipfile.ZipFile(compiled_wheel).namelist() if name.endswith((".so", ".json"))}
+    modules = [source.removesuffix(".py").replace("/", ".") for source in SOURCES]
+    files = {f"txgateway/_compiled/{name}{EXTENSION_SUFFIXES[0]}" for name in ("txgateway__mypyc", *modules)}
+    assert names == {"txgateway/_compiled/sources.json", *files}
+    python = interpreter_with(compiled_wheel, tmp_path / "environment")
+    assert run([python, "-c", WHICH_CODEC], tmp_path) == "plain compiled\n"
+    assert run([python, "-c", SERVE], tmp_path) == 'plain {"s":"hello"}\n'
 
 
 def test_the_editable_install_brings_both_commands(tmp_path):

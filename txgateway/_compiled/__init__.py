@@ -64,7 +64,7 @@ def _files() -> dict[str, Path]:
         for source, digest in made_of["sources"].items():
             if sha256((_FOLDER.parent / source).read_bytes()).hexdigest() != digest:
                 return {}
-    except OSError:
+    except (OSError, ValueError):
         return {}
     # Of this very Python: the suffix names its version, and the platform.
     files = {name: _FOLDER / (name + EXTENSION_SUFFIXES[0]) for name in (_LIBRARY, *made_of["modules"])}
