@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import pytest_twisted
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Told
@@ -122,3 +124,18 @@ def logged():
     globalLogPublisher.addObserver(events.append)
     yield events
     globalLogPublisher.removeObserver(events.append)
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_thread_may_pause_behind_each_span(collector, monkeypatch):
+    """A batch takes it long enough for requests to notice."""
+    send = sender(reactor, collector.endpoint, "front", "1")
+    breaths = []
+    monkeypatch.setattr(send._thread, "breathe", lambda: breaths.append(threading.current_thread()))
+    send.start()
+    for number in range(3):
+        send(span(str(number)))
+    await send.stop()
+    assert [each.name for each in collector.spans] == ["0", "1", "2"]
+    assert len(breaths) == 3
+    assert threading.current_thread() not in breaths
