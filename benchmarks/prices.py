@@ -31,6 +31,8 @@ ON = {
     "ttheader instead of framed": '[upstream]\ntransport = "ttheader"\n',
     "mux instead of framed": '[upstream]\ntransport = "mux"\n',
 }
+# The share of the requests that is recorded, and sent to a collector.
+TRACED = {"traces, none recorded": 0.0, "traces of a tenth": 0.1, "traces of all": 1.0}
 WITHOUT_RULE = "the rule of the field"
 
 
@@ -45,10 +47,18 @@ def measure(programs: dict[str, Program], rounds: int, seconds: float) -> dict[s
 
 
 def gateways(town: Rig, only: list[str]) -> dict[str, Program]:
+    def wanted(name: str) -> bool:
+        return not only or any(word in name for word in only)
+
     found = {"as shipped": town.ours()}
     for name, text in (OFF | ON).items():
-        if not only or any(word in name for word in only):
+        if wanted(name):
             found[name] = town.configured(text)
+    if any(map(wanted, TRACED)):
+        endpoint = town.collector()
+        for name, share in TRACED.items():
+            if wanted(name):
+                found[name] = town.configured(f'[tracing]\nendpoint = "{endpoint}"\nsample = {share}\n')
     if not only:
         idl = town.folder / "bench.thrift"
         idl.write_text("\n".join(_without_rule(line) for line in IDL.read_text().splitlines()))

@@ -237,6 +237,13 @@ class Rig:
         file.write_text(text)
         return self.ours("--config", str(file), *options, **more)
 
+    def collector(self) -> str:
+        """Starts a collector of traces; its endpoint."""
+        port = free_port()
+        command = [sys.executable, ROOT / "benchmarks" / "collector.py", str(port)]
+        self._stack.enter_context(running(Program(OTHERS, command, port)))
+        return f"http://127.0.0.1:{port}/v1/traces"
+
     def theirs(self) -> Program:
         """The gateway in Go."""
         port = free_port()
