@@ -117,6 +117,9 @@ class MemoryRegistry:
         """Nobody needs a lease here."""
         return {}
 
+    def names(self) -> Sequence[str]:
+        return sorted(name for name, known in self._services.items() if known)
+
     def status(self) -> dict[str, Any]:
         services = {name: [describe(instance) for instance in self.instances(name)] for name in self._services}
         return {**self.summary(), "services": services}

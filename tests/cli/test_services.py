@@ -53,6 +53,14 @@ def test_how_etcd_is_followed(admin):
     ]
 
 
+def test_a_name_that_may_be_misspelt_is_told(admin):
+    registries = [{"kind": "etcd", "prefixes": [], "services": {"boook": [LIVE], "bok": [], "shop": [LIVE]}}]
+    url = admin({"services": {"book": [], "shop": [LIVE], "other": []}, "registries": registries})
+    assert run("--admin", url).output.splitlines()[-1] == (
+        "book has no instance, but there are some of boook; is one of the names misspelt?"
+    )
+
+
 @pytest.mark.parametrize("lines", [[], [EJECTED], [DRAINING]])
 def test_a_service_without_a_live_instance_is_status_1(admin, lines):
     url = admin({"services": {"book": lines, "well": [LIVE]}})

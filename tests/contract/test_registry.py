@@ -77,6 +77,19 @@ async def test_a_service_that_nobody_knows_has_no_instance(registry: Registry) -
 
 
 @pytest_twisted.ensureDeferred
+async def test_it_names_the_services_that_have_an_instance(changing: Registry) -> None:
+    await changing.start()
+    assert changing.names() == []
+    told = Told()
+    changing.watch("book", told)
+    for service in ("shop", "book"):
+        announcement = await changing.announce(service, A)
+    await until(lambda: changing.names() == ["book", "shop"])
+    await announcement.withdraw()
+    await until(lambda: changing.names() == ["shop"])
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_watch_before_the_start_is_told_once_it_is_ready(registry: Registry) -> None:
     told = Told()
     registry.watch("nobody", told)

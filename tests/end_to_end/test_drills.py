@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.end_to_end.kitex import Program
 from tests.end_to_end.load import Load
-from tests.end_to_end.twistd import BookProcess, GatewayProcess, Twistd
+from tests.end_to_end.twistd import BookProcess, GatewayProcess, Twistd, request
 from tests.end_to_end.waiting import wait_until
 from tests.end_to_end.written_instances import WrittenInstances
+from txgateway.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -212,6 +215,30 @@ def test_all_gone_is_503_until_one_returns(run, etcd):
     gateway.wait_for_instances("book", 1)
     assert [gateway.get(BOOK).status for _ in range(20)] == [200] * 20
     assert line_of(gateway, books[0].port)["calls"] >= 20
+
+
+def test_who_looks_sees_why_there_is_no_instance(run, etcd):
+    """None has come under this name, but one under another."""
+    registry = WrittenInstances(etcd.url)
+    registry.put(1, 10, service="bok")
+    gateway = run(GatewayProcess, "--etcd", etcd.url, "--prefix", registry.prefix)
+    wait_until(lambda: gateway.admin("/readyz")["ready"])
+    answer = gateway.get(BOOK)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json["type"] == "urn:txgateway:problem:no-instance"
+    page = request(gateway.admin_port, "GET", "/ui/service?name=book").body.decode()
+    text = " ".join(re.sub(r"<[^>]+>", "", page).split())
+    assert "No instance of book is known, so its requests are answered with 503." in text
+    sought = rf"Sought under {registry.prefix}/book/ in etcd: connected, revision \d+, 1 key of all services, heard of"
+    assert re.search(rf"{sought} [^.]+ ago, changed [^.]+ ago\.", text)
+    assert "There are instances of bok." in text
+    admin = f"http://127.0.0.1:{gateway.admin_port}"
+    told = CliRunner().invoke(main, ["services", "--admin", admin])
+    assert told.exit_code == 1
+    assert "book has no instance, but there are some of bok; is one of the names misspelt?" in told.output
+    explained = CliRunner().invoke(main, ["explain", BOOK, "--admin", admin])
+    assert explained.exit_code == 1
+    assert "there are instances of 'bok'" in explained.output
 
 
 def test_a_key_keeps_its_instance_until_that_leaves(run, gateway_before):

@@ -15,16 +15,16 @@ class WrittenInstances:
         self.url = url
         self.prefix = f"test-{uuid.uuid4().hex}"
 
-    def put(self, port: int, weight: int, **tags: str) -> None:
+    def put(self, port: int, weight: int, *, service: str = "book", **tags: str) -> None:
         address = f"127.0.0.1:{port}"
         instance = {"network": "tcp", "address": address, "weight": weight, "tags": tags}
-        self._ask("put", address, value=json.dumps(instance))
+        self._ask("put", f"{service}/{address}", value=json.dumps(instance))
 
     def delete(self, port: int) -> None:
-        self._ask("deleterange", f"127.0.0.1:{port}")
+        self._ask("deleterange", f"book/127.0.0.1:{port}")
 
-    def _ask(self, what: str, address: str, **values: str) -> None:
-        texts = {"key": f"{self.prefix}/book/{address}", **values}
+    def _ask(self, what: str, key: str, **values: str) -> None:
+        texts = {"key": f"{self.prefix}/{key}", **values}
         body = json.dumps({name: b64encode(text.encode()).decode() for name, text in texts.items()})
         with urllib.request.urlopen(f"{self.url}/v3/kv/{what}", body.encode(), timeout=10):
             pass

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..core.explain.words import similar
 from ._admin import TIMEOUT, admin_option, admin_page
 from ._output import Row, Unable, format_option, print_json, print_table
 
@@ -35,7 +36,10 @@ def command(names: tuple[str, ...], admin: str, form: str) -> None:
         print_json(shown)
     else:
         _print(shown)
-        for line in _discovery(page.get("registries", ())):
+        registries = page.get("registries", ())
+        known = [name for registry in registries for name, lines in registry.get("services", {}).items() if lines]
+        missing = [name for name, lines in shown.items() if not lines]
+        for line in (*_discovery(registries), *_misspelt(missing, known)):
             click.echo(line)
     sys.exit(0 if all(any(line["state"] == "live" for line in lines) for lines in shown.values()) else 1)
 
@@ -91,3 +95,10 @@ def _discovery(registries: Sequence[dict[str, Any]]) -> Iterator[str]:
             )
         for service, prefixes in registry.get("elsewhere", {}).items():
             yield f"{service} has no instance here, but some under {', '.join(prefixes)}"
+
+
+def _misspelt(missing: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    for service in missing:
+        near = similar(service, (name for name in known if name != service))
+        if near:
+            yield f"{service} has no instance, but there are some of {near}; is one of the names misspelt?"

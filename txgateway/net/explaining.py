@@ -281,7 +281,7 @@ def seen_of(upstream: Upstream, registries: Iterable[Registry]) -> Seen:
     standing = {line["address"]: line for line in upstream.status() if line["state"] != "draining"}
     told: tuple[str, ...] = ()
     if not upstream.instances:
-        pages = [registry.status() for registry in registries]
-        known = [name for page in pages for name, instances in page["services"].items() if instances]
-        told = hints(upstream.service, known, pages)
+        each = list(registries)
+        known = [name for registry in each for name in registry.names()]
+        told = hints(upstream.service, known, [registry.summary() for registry in each])
     return Seen(upstream.instances, standing, upstream.governance, told)

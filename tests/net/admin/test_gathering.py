@@ -173,6 +173,8 @@ async def test_one_service_with_its_routes_texts_and_versions(running):
     assert "api.qeury" in text["complaints"][0]["message"]
     assert [each["source"] for each in idl["versions"]] == ["start"]
     assert running.service("unheard-of")["service"] is None
+    # Other services are of no interest where there is an instance.
+    assert page["registry"]["known"] == []
     assert running.gatherer.log("")["history"][0]["source"] == "start"
 
 

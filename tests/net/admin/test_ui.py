@@ -186,7 +186,12 @@ def test_names_texts_and_tags_from_outside_stay_text(admin):
             instances=[],
         ),
         name=HOSTILE,
-        registry={"kind": "etcd", "elsewhere": [HOSTILE], "dropped": [{"key": HOSTILE, "why": HOSTILE}]},
+        registry={
+            "kind": "etcd",
+            "elsewhere": [HOSTILE],
+            "dropped": [{"key": HOSTILE, "why": HOSTILE}],
+            "known": [HOSTILE],
+        },
         changes=[told.change(what=HOSTILE, service=HOSTILE, kind=HOSTILE, details=[HOSTILE])],
     )
     text = f'// {HOSTILE}\nstruct A {{ 1: i32 n (api.vd="{HOSTILE}") }} /* {HOSTILE}'
@@ -227,7 +232,12 @@ def test_a_complaint_stands_behind_its_line_and_a_link_leads_there(admin):
 def test_why_a_service_has_no_instance_is_told(admin):
     admin.pages["service"] = told.one_service(
         told.service(count=0, instances=[], states={}),
-        registry={"kind": "etcd", "elsewhere": ["other"], "dropped": [{"key": "p/book/x", "why": "no JSON"}]},
+        registry={
+            "kind": "etcd",
+            "elsewhere": ["other"],
+            "dropped": [{"key": "p/book/x", "why": "no JSON"}],
+            "known": ["boook", "shop"],
+        },
     )
     answer = yield admin.get("/ui/service?name=book")
     text = told.Drawn(answer.read).text
@@ -235,6 +245,7 @@ def test_why_a_service_has_no_instance_is_told(admin):
     sought = "Sought under p/book/ in etcd: connected, revision 12, 3 keys of all services"
     assert f"{sought}, heard of 0 s ago, changed 1 min ago" in text
     assert "There are instances of that name under the prefix other." in text
+    assert "There are instances of boook. The name of a service is that of its file of IDL" in text
     assert "p/book/x no JSON" in text
 
 

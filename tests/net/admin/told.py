@@ -81,7 +81,7 @@ def overview(*services: Page, **more: Any) -> Page:
 
 
 def one_service(told: Page | None, **more: Any) -> Page:
-    registry = {"kind": "etcd", "elsewhere": [], "dropped": []}
+    registry = {"kind": "etcd", "elsewhere": [], "dropped": [], "known": []}
     return common(**{"name": "book", "service": told, "registry": registry, "changes": [], **more})
 
 

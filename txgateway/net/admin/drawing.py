@@ -17,6 +17,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 from ... import __version__
+from ...core.explain.words import similar
 from ...core.pages import words
 from ...core.pages.series import trend
 from ...core.pages.sparkline import bars, line
@@ -72,6 +73,7 @@ def environment() -> Environment:
     )
     for name in ("number", "rate", "milliseconds", "duration", "percent", "clock", "day", "iso", "many"):
         drawn.filters[name] = getattr(words, name)
+    drawn.filters["similar_to"] = lambda known, name: similar(name, known)
     drawn.globals |= {
         "trend": trend,
         "line": line,

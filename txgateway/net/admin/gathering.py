@@ -144,7 +144,7 @@ class Gatherer:
             **self._common(),
             "name": name,
             "service": service,
-            "registry": self._diagnosis(name),
+            "registry": self._diagnosis(name, service["count"]),
             "changes": self.changes.newest(name, limit=CHANGES_OF_A_SERVICE),
         }
 
@@ -266,11 +266,14 @@ class Gatherer:
             yield
         return told
 
-    def _diagnosis(self, name: str) -> Page:
+    def _diagnosis(self, name: str, instances: int) -> Page:
         """Where the instances of a service are sought, and what was found there that is of no use."""
         summary = self._parts.registry(name).summary()
+        others = () if instances else (known for registry in self._parts.registries for known in registry.names())
         return {
             "kind": summary["kind"],
+            # One of them may be this one, under a name that is written in another way.
+            "known": list(others),
             "elsewhere": summary.get("elsewhere", {}).get(name, []),
             "dropped": [
                 dropped

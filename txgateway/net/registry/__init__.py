@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -74,6 +74,10 @@ class Registry(Protocol):
 
         Instances that need no lease are left out.
         """
+        ...
+
+    def names(self) -> Sequence[str]:
+        """The services that have an instance, sorted."""
         ...
 
     def status(self) -> dict[str, Any]:

@@ -253,11 +253,13 @@ class EtcdRegistry:
         now = self._reactor.seconds()
         return {address: age for each in self._discoveries for address, age in each.lease_ages(service, now).items()}
 
+    def names(self) -> Sequence[str]:
+        return sorted({name for discovery in self._discoveries for name in discovery.services})
+
     def status(self) -> dict[str, Any]:
-        services = sorted({name for discovery in self._discoveries for name in discovery.services})
         return {
             **self.summary(),
-            "services": {name: [describe(i) for i in instances(self._discoveries, name)] for name in services},
+            "services": {name: [describe(i) for i in instances(self._discoveries, name)] for name in self.names()},
         }
 
     def summary(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -37,6 +37,9 @@ class StaticRegistry:
 
     def lease_ages(self, service: str) -> Mapping[str, float]:
         return {}
+
+    def names(self) -> Sequence[str]:
+        return sorted(name for name, of in self.services.items() if of)
 
     def status(self) -> dict[str, Any]:
         return {
