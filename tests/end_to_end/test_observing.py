@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest_twisted
 import treq
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, globalLogPublisher
 
@@ -20,7 +22,7 @@ from tests.end_to_end.waiting import wait_until
 from tests.net.collector import Collector, attributes
 from txgateway.config import ConfigError, Settings, merge
 from txgateway.core.framing.ttheader import TTHeader
-from txgateway.net import tracing
+from txgateway.net import slices, tracing
 from txgateway.testing import Conduct, ScriptedServer, free_port
 from txgateway.wiring import GatewayService, build_gateway
 
@@ -196,6 +198,28 @@ async def test_requests_and_what_became_of_them_are_counted(start, book):
     assert {key: shown.get(key) for key in expected} == expected
     assert shown["tgw_upstream_tries_total", *method, "connect-failed"] >= 1
     assert shown["process_cpu_seconds_total",] > 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_requests_are_served_while_the_metrics_of_a_thousand_routes_are_told(start, book, tmp_path, monkeypatch):
+    for number in range(20):
+        methods = "\n".join(f'A m{m}(1: A a) (api.get="/s{number}/m{m}")' for m in range(50))
+        (tmp_path / f"s{number}.thrift").write_text(f"struct A {{}}\nservice S {{\n{methods}\n}}\n")
+    shutil.copy(ROOT / "idl" / "book.thrift", tmp_path)
+    gateway = start(book.instance.port, idl=tmp_path)
+    for number in range(20):
+        assert (await gateway.get(f"/s{number}/m7"))[0] == 503
+    # Each step is as long as a slice: whatever takes one of the reactor's turns alone leaves others to requests.
+    monkeypatch.setattr(slices, "SLICE", 0.0)
+    scrape = Deferred.fromCoroutine(gateway.metrics())
+    served = 0
+    while not scrape.called:
+        assert (await gateway.get())[0] == 200
+        served += 1
+    shown = await scrape
+    assert {key[1] for key in shown if key[0] == "tgw_requests_total"} >= {f"s{number}" for number in range(20)}
+    assert shown["tgw_mapping_routes",] == 1_002
+    assert served > 5
 
 
 @pytest_twisted.ensureDeferred
