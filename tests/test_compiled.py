@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from types import MethodDescriptorType, WrapperDescriptorType
 
 import pytest
 
@@ -91,6 +93,22 @@ def test_the_compiled_form_is_tested_here(source):
     assert _compiled.serves(), "it was not built, or of other sources: run scripts/venv"
     module = import_module(".".join(Path(source).with_suffix("").parts))
     assert isinstance(module.__spec__.loader, ExtensionFileLoader)
+
+
+@is_built
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_compiled_object_can_be_referred_to_weakly(source):
+    """Before Python 3.12 such an object does not tell its references when it goes, and the process crashes.
+
+    mypyc gives a place for them to classes that are generic, or derived from one that is not compiled: an exception,
+    a ``dict``. Such a class belongs into a module that is not compiled.
+    """
+    module = import_module(".".join(Path(source).with_suffix("").parts))
+    for kind in filter(inspect.isclass, vars(module).values()):
+        of_c = any(isinstance(each, MethodDescriptorType | WrapperDescriptorType) for each in vars(kind).values())
+        # Of a protocol there are no objects.
+        if kind.__module__ == module.__name__ and of_c and not getattr(kind, "_is_protocol", False):
+            assert kind.__weakrefoffset__ == 0, kind
 
 
 def test_no_package_is_compiled():
