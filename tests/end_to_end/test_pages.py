@@ -166,6 +166,51 @@ def test_the_keyboard_is_enough_and_keeps_its_place(window, demo):
     assert page.evaluate("getComputedStyle(document.querySelector('.mark')).outlineStyle") == "solid"
 
 
+def tab_to(page, selector: str) -> None:
+    """By the keyboard alone, from what has the focus; where it is can be seen all the way."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert style in ("solid", "auto"), page.evaluate("document.activeElement.outerHTML")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"no way to {selector}")
+
+
+def test_a_request_is_tried_and_explained_by_the_keyboard(window):
+    page = whole(window, "/ui/try")
+    tab_to(page, ".opblock-summary-control[aria-label*='/book/query'], #swagger [id*=queryBook] button")
+    page.keyboard.press("Enter")
+    page.locator(".opblock.is-open input").wait_for()
+    tab_to(page, ".opblock.is-open input")
+    page.keyboard.type("700")
+    tab_to(page, ".opblock.is-open .execute")
+    page.keyboard.press("Enter")
+    wait_for(page, "GET /book/query?num=700 was answered with 400.")
+    page.locator("#main").focus()
+    tab_to(page, "#last a")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/ui/explain?**")
+    assert page.locator(".outcome h2").inner_text() == "400 Validation failed: num must less than 100"
+
+
+def test_swagger_ui_shows_every_operation_of_a_rich_idl(chromium):  # noqa: F811
+    with GatewayProcess(idl=ROOT / "tests" / "openapi" / "rich.thrift") as gateway:
+        document = gateway.admin("/openapi.json")
+        with Window(chromium, f"http://127.0.0.1:{gateway.admin_port}") as window:
+            page = whole(window, "/ui/try")
+            operations = page.locator("#swagger .opblock")
+            assert operations.count() == sum(map(len, document["paths"].values())) > 10
+            for each in operations.all():
+                each.locator(".opblock-summary-control").click()
+                each.locator(".opblock-body").wait_for()
+            assert page.locator("#swagger .errors-wrapper").count() == 0
+            operations.filter(has_text="/rules").first.get_by_role("button", name="Add integer item").click()
+            # Where it has no field of its own for a form of number, it says so and takes its usual one.
+            odd = [each for each in window.complaints if not each.startswith("Could not find component: JsonSchema_")]
+            assert (odd, window.strangers) == ([], [])
+
+
 def test_a_version_is_gone_back_to_by_a_button(window, demo):
     demo.idl.write_text(demo.good.replace('api.get="book/query"', 'api.get="book/find"'), "utf-8")
     page = window.live("/ui/service?name=book")
