@@ -249,8 +249,19 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(window, demo):
     for path in PAGES:
         whole(window, path)
         assert (path, window.too_wide()) == (path, False)
-    page = window.open("/ui/")
+    demo.query(4)
+    demo.query(4, num=700)
+    page = window.live("/ui/")
+    page.locator(".trends small:text-is('mean')").first.wait_for()
+    page.locator(".trends small", has_text="refused").first.wait_for()
     assert window.axe() == []
+    # Beside its figure, or right below it.
+    gaps = page.evaluate("""[...document.querySelectorAll('.trends dd')].map(dd => {
+        const [figure, word] = ['b', 'small'].map(name => dd.querySelector(name).getBoundingClientRect());
+        return word.top - figure.bottom;
+    })""")
+    assert len(gaps) >= 6
+    assert max(gaps) < 8
     # The heads of the columns stand at each value instead.
     label = page.locator("td[data-of='in flight']").first.evaluate("cell => getComputedStyle(cell, '::before').content")
     assert label == '"in flight"'
