@@ -171,7 +171,6 @@ class HonestWheel(bdist_wheel):
         folder = build_lib.joinpath(*NATIVE.name.split(".")[:-1])
         for stale in folder.glob("_native*"):
             stale.unlink()
-        clear(build_lib / COMPILED)
         if not self.skip_build:
             self.run_command("build")
             # Else all extensions would be built once more.
