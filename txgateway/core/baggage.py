@@ -34,11 +34,11 @@ class Baggage:
 
     def unpack(self, strings: Mapping[str, str]) -> tuple[Header, ...]:
         """The headers for the response; a value that would break its head is left out."""
-        values = (
+        values = [
             (header, strings[name].encode("utf-8", "surrogateescape"))
             for name, header in self.backward
             if strings.get(name)
-        )
+        ]
         return tuple((header, value) for header, value in values if not is_forbidden(value))
 
 

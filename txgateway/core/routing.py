@@ -113,7 +113,7 @@ class Router:
         end = self._end(segments)
         end.targets[verb] = (target, names)
         if not names and "%" not in path:
-            self._literal[b"/" + b"/".join(segment.literal for segment in segments)] = end
+            self._literal[b"/" + b"/".join([segment.literal for segment in segments])] = end
 
     def find(self, request: Request) -> tuple[Target, PathParameters]:
         """What serves the request.

@@ -146,7 +146,7 @@ class Upstream:
         self._policies = policies
         if connection_policies(known) != connection_policies(policies):
             self._retire(list(self._pools))
-        self._pickers.keep(policy.choice for policy in policies.values())
+        self._pickers.keep([policy.choice for policy in policies.values()])
         self._work_on(self._pickers.work())
 
     def update(self, instances: tuple[Instance, ...]) -> None:
@@ -158,7 +158,7 @@ class Upstream:
         self.instances = instances
         self._standing.keep(instances, self.clock.seconds())
         self._leave({instance.address for instance in instances})
-        self._retire(each.address for each in instances if tags.get(each.address) != dialect_tags(each))
+        self._retire([each.address for each in instances if tags.get(each.address) != dialect_tags(each)])
         self._await_interval()
         self._rebuild()
         if self._checks is not None:

@@ -210,11 +210,13 @@ for version in range(1, 9):
     gc.collect()
     print(sum(plan() is not None for plan in plans), len(gc.get_objects()))
 """
-    lines = _printed_by(program).splitlines()
-    assert len(lines) == 8
+    lines = [tuple(map(int, line.split())) for line in _printed_by(program).splitlines()]
+    assert [plans for plans, _ in lines] == [0] * 8
+    objects = [count for _, count in lines]
     # Policies that did not change are handed on from one version to the next, so every other one has its own to hide.
-    assert lines == lines[:2] * 4
-    assert all(line.startswith("0 ") for line in lines)
+    # One object that each of the four files left would be 24 from the first to the last.
+    assert abs(objects[6] - objects[0]) < 8
+    assert abs(objects[7] - objects[1]) < 8
 
 
 def test_a_part_of_a_mapping_holds_nothing_that_is_none_of_its_own(heap):

@@ -140,4 +140,4 @@ def _samples(method: tuple[str, str], counts: MethodCounts) -> Iterator[Sample]:
         yield UPSTREAM_SECONDS, method, counts.upstream_seconds
         for family, others in ((CALLS, counts.calls), (TRIES, counts.tries)):
             yield family, (*method, ANSWERED), counts.at_once + others.get(ANSWERED, 0)
-            yield from ((family, (*method, came), n) for came, n in list(others.items()) if came != ANSWERED)
+            yield from [(family, (*method, came), n) for came, n in others.items() if came != ANSWERED]
