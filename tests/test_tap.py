@@ -44,7 +44,10 @@ def test_what_serves_nothing_is_refused():
 
 def test_a_wrong_file_is_refused_by_name(tmp_path):
     file = tmp_path / "tgw.toml"
-    with pytest.raises(UsageError, match=r"tgw\.toml: cannot be read"):
+    with pytest.raises(UsageError, match=r"tgw\.toml: cannot be read: No such file or directory$"):
+        parsed("--idl", IDL, "--config", str(file))
+    file.write_bytes(b"# \xff")
+    with pytest.raises(UsageError, match=r"tgw\.toml: cannot be read: no UTF-8 text$"):
         parsed("--idl", IDL, "--config", str(file))
     file.write_text("[http]\nport = 1\n")
     with pytest.raises(UsageError, match=r"tgw\.toml:2: http\.port: no such setting"):

@@ -97,7 +97,8 @@ class Options(usage.Options):
         try:
             text = Path(self._config).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self._config}: cannot be read: {error}") from None
+            reason = getattr(error, "strerror", None) or "no UTF-8 text"
+            raise ConfigError(f"{self._config}: cannot be read: {reason}") from None
         return read_settings(text, self._config)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 
 import pytest
@@ -73,7 +74,34 @@ async def test_lines_that_cannot_be_written_are_counted_and_complained_of_once(t
     await file.stop()
     assert file.dropped == 3
     (complaint,) = [each for each in logged if each.get("path") == str(path)]
-    assert "Is a directory" in complaint["reason"]
+    assert complaint["reason"] == "Is a directory"
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_line_of_which_a_full_disk_took_a_part_spoils_no_other(tmp_path, logged):
+    path = tmp_path / "access.log"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = LogFile(reactor, str(path))
+    file.start()
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        file(event("a" * 60_000))
+        file(event("b" * 60_000))
+        file(event("c"))
+        await file.idle()
+        assert file.dropped == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    file(event("d"))
+    file(event("e"))
+    await file.stop()
+    assert [(line[:1], len(line)) for line in path.read_text().splitlines()] == [
+        ("a", 60_000),
+        ("b", 39_999),
+        ("d", 1),
+        ("e", 1),
+    ]
+    assert [each["reason"] for each in logged if each.get("path") == str(path)] == ["File too large"]
 
 
 @pytest_twisted.ensureDeferred

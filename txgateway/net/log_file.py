@@ -42,6 +42,8 @@ class LogFile:
         self._idle: list[Deferred[None]] = []
         # The thread's own once it runs.
         self._descriptor: int | None = None
+        # Whether the file ends with a part of a line: the disk took no more of it.
+        self._is_torn = False
 
     def start(self) -> None:
         """Raises OSError if the file cannot be opened."""
@@ -50,7 +52,7 @@ class LogFile:
 
     def stop(self) -> Deferred[None]:
         """Fires when all that waits is written, and the file is closed."""
-        return self._when_idle().addCallback(self._end)
+        return self.idle().addCallback(self._end)
 
     def reopen(self) -> None:
         """Write on into whatever has the path now: the file may have been moved away."""
@@ -83,7 +85,8 @@ class LogFile:
         self.dropped += lines
         if not self._is_failing:
             self._is_failing = True
-            log.error("{path} cannot be written: {reason}", path=self._path, reason=failure.getErrorMessage())
+            reason = getattr(failure.value, "strerror", None) or failure.getErrorMessage()
+            log.error("{path} cannot be written: {reason}", path=self._path, reason=reason)
 
     def _worked(self, _: None) -> None:
         self._works = False
@@ -93,7 +96,8 @@ class LogFile:
             for each in idle:
                 each.callback(None)
 
-    def _when_idle(self) -> Deferred[None]:
+    def idle(self) -> Deferred[None]:
+        """Fires when nothing waits to be written."""
         if not self._works:
             return succeed(None)
         idle: Deferred[None] = Deferred()
@@ -108,6 +112,7 @@ class LogFile:
 
     def _open(self) -> None:
         self._close()
+        self._is_torn = False
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
 
     def _close(self) -> None:
@@ -119,6 +124,12 @@ class LogFile:
         if self._descriptor is None:
             self._open()
         assert self._descriptor is not None
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        if self._is_torn:
+            data = b"\n" + data
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._descriptor, memoryview(data)[written:])
+        finally:
+            if written:
+                self._is_torn = data[written - 1 : written] != b"\n"
