@@ -255,6 +255,26 @@ async def test_a_trace_goes_from_the_client_to_the_service(start, book, collecto
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_collector_that_never_answers_or_is_not_there_costs_no_request(start, book, collector, monkeypatch):
+    monkeypatch.setattr(tracing, "SEND_WITHIN", 0.5)
+    collector.status = None
+    away = f"http://127.0.0.1:{free_port()}/v1/traces"
+    slow, gone = (
+        start(book.instance.port, tracing={"endpoint": each, "sample": 1.0}) for each in (collector.endpoint, away)
+    )
+    held = collector.next()
+    assert (await slow.get())[0] == 200
+    await held
+    # The collector holds what it was sent, and goes on to.
+    for gateway in (slow, gone):
+        for _ in range(20):
+            assert (await gateway.get())[0] == 200
+    await gone.stop()
+    await slow.stop()
+    assert [gateway.gateway._spans.dropped for gateway in (slow, gone)] == [42, 40]
+
+
+@pytest_twisted.ensureDeferred
 async def test_each_try_is_in_the_trace(start, book, collector):
     book.script["queryBook"] = Conduct.CLOSE
     gateway = start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -111,6 +112,29 @@ def test_every_worker_follows_the_idl_and_carries_out_what_is_ordered(book, tmp_
         wait_until(lambda: gateway.admin("/routes")["mapping"]["digest"] != first)
         all_serve("/book/query")
         assert not gateway.tracebacks
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_each_request_has_one_line_however_often_the_access_log_is_moved_away(book, tmp_path, workers):
+    log, config = tmp_path / "access.log", tmp_path / "tgw.toml"
+    config.write_text(f'[log]\naccess_file = "{log}"\n')
+    options = ("--workers", workers, "--static", f"book={book.address}", "--config", str(config))
+    with GatewayProcess(*options) as gateway:
+        wait_until(lambda: gateway.admin("/readyz")["ready"])
+        with Load(gateway.port, TARGET, clients=6) as load:
+            for number in range(5):
+                load.wait_for(100)
+                log.rename(tmp_path / f"access.log.{number}")
+                gateway.process.send_signal(signal.SIGUSR1)
+                wait_until(log.exists)
+            load.wait_for(100)
+        assert load.failed == {}
+        assert gateway.end() == 0
+        assert not gateway.tracebacks
+    files = sorted(tmp_path.glob("access.log*"))
+    lines = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    assert len(files) == 6
+    assert len({line["id"] for line in lines}) == len(lines) == load.sent
 
 
 def test_stopping_ends_every_process(gateway):
