@@ -207,7 +207,9 @@ def test_the_most_that_is_made_is_a_setting():
 def test_damaged_requests_and_replies_do_no_harm():
     script = Path(__file__).parents[3] / "scripts" / "fuzz_codec.py"
     environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
-    run = subprocess.run([sys.executable, script, "3000"], env=environment, capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, script, "3000", "1", "0"], env=environment, capture_output=True, text=True, timeout=120
+    )
     assert run.stdout.endswith("no panic, no difference, no growth\n"), run.stderr
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from attrs import evolve
+
 from tests.mapped import Mapped
-from txgateway.core import native_requests, native_steps
+from txgateway.core import native_steps
 from txgateway.core.codec import native
 from txgateway.core.reply_steps import ReplySteps
 
@@ -84,11 +86,16 @@ def part_of(mapped: Mapped, **more: Any) -> Any:
 
 @contextmanager
 def natively(instead: Callable[..., Any]) -> Iterator[None]:
-    """What is compiled meanwhile has no plain codec behind the native one, but this."""
-    made = native_steps.native_replies
+    """What is compiled meanwhile has no plain codec behind the native one, but this, which raises."""
+    names = ("native_steps", "native_call_steps")
+    requests, replies = [getattr(native_steps, name) for name in names], native_steps.native_replies
     nobody = ReplySteps(native.PLAIN, instead, instead, lambda rows: nobody)
-    with (
-        patch.object(native_requests, "_plain_bind", lambda *arguments: instead),
-        patch.object(native_steps, "native_replies", lambda plain, *rest: made(nobody, *rest)),
-    ):
+    with ExitStack() as stack:
+        for name, made in zip(names, requests, strict=True):
+            stack.enter_context(patch.object(native_steps, name, _without_plain(made, instead)))
+        stack.enter_context(patch.object(native_steps, "native_replies", lambda plain, *rest: replies(nobody, *rest)))
         yield
+
+
+def _without_plain(made: Callable[..., Any], instead: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda plain, *rest: made(evolve(plain, bind=instead), *rest)
