@@ -33,7 +33,7 @@ def draw_costs(axes: Axes, works: dict[str, Any]) -> None:
     axes.set_xticks(range(len(works)), list(works))
     axes.set_ylabel("CPU time of a request, Go's = 1")
     axes.set_title("What a request costs (above the bars: µs)", fontsize=10)
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
 
 
 def draw_latencies(axes: Axes, found: dict[str, Any]) -> None:
