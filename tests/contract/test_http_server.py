@@ -137,6 +137,29 @@ async def test_pipelined_requests_are_answered_in_order(server):
     assert received.index(b"first") < received.index(b"second")
 
 
+@pytest.mark.parametrize(
+    ("lines", "ends"),
+    [
+        (b"Connection: keep-alive, Close\r\n", True),
+        (b"Connection: keep-alive\r\nConnection: close\r\n", True),
+        (b"Connection: close,\tupgrade\r\n", True),
+        (b"Connection: closed\r\n", False),
+        # One option that is none.
+        (b"Connection: : close\r\n", False),
+        (b"", False),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_a_connection_ends_where_one_of_its_options_says_so(server, lines, ends):
+    server.answer = lambda request: succeed(Response(200, (), request.path))
+    connection = await server.connect()
+    connection.transport.write(
+        b"GET /one HTTP/1.1\r\nHost: gw\r\n%b\r\nGET /two HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n" % lines
+    )
+    received = await connection.closed.addTimeout(WITHIN, reactor)
+    assert (b"/one" in received, b"/two" in received) == (True, not ends)
+
+
 @pytest_twisted.ensureDeferred
 async def test_other_routes_are_served_after_a_swap(server):
     server.server.serve(PublicHandlers(lambda request: succeed(Response(200, (), b"new")), server._generic, []))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from attrs import frozen
@@ -393,13 +393,17 @@ def _understand(headers: tuple[Header, ...], is_1_1: bool) -> _Fields:
         raise BadMessage("A request has one Host header")
     if hosts and _host(hosts[0]) is None:
         raise BadMessage("The Host header is malformed")
-    tokens = [token.strip(b" \t").lower() for value in _values(headers, b"connection") for token in value.split(b",")]
     return _Fields(
         headers,
         body_length(headers, is_1_1),
-        closes=not is_1_1 or b"close" in tokens,
+        closes=not is_1_1 or asks_to_close(_values(headers, b"connection")),
         expects=is_1_1 and [value.lower() for value in _values(headers, b"expect")] == [b"100-continue"],
     )
+
+
+def asks_to_close(lines: Iterable[bytes]) -> bool:
+    """Whether one of the options in the lines of a Connection header says so (RFC 9112, 9.6)."""
+    return any(option.strip(b" \t").lower() == b"close" for line in lines for option in line.split(b","))
 
 
 def body_length(headers: tuple[Header, ...], is_1_1: bool = True) -> int:

@@ -30,7 +30,7 @@ from twisted.web.server import Request as WebRequest
 from twisted.web.server import Site
 
 from ...core.errors import BodyTooLarge, GatewayError, RequestTimeout, TooManyConnections
-from ...core.http_message import NO_BODY, MessageLimits, Phase, RequestReader, origin_form, reason
+from ...core.http_message import NO_BODY, MessageLimits, Phase, RequestReader, asks_to_close, origin_form, reason
 from ...core.message import Request, Response
 from ...core.rendering import render_failure
 from ..alarm import NEVER, Alarm
@@ -511,13 +511,13 @@ class _GuardedChannel(HTTPChannel):
             self._refuse(self._refused)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """As the reader has it: Twisted looks at the first line of the header alone, and between blanks."""
         self._begun += 1
-        persistent = super().checkPersistence(request, version)
-        is_last = self._deaf and self._begun == self._read
-        if persistent and is_last:
-            # Twisted does not find the word in every list.
+        asked = asks_to_close(request.requestHeaders.getRawHeaders(b"connection", ()))
+        is_last = asked or version != b"HTTP/1.1" or (self._deaf and self._begun == self._read)
+        if is_last:
             request.responseHeaders.setRawHeaders(b"connection", [b"close"])
-        return persistent and not is_last
+        return not is_last
 
     def _refuse(self, error: GatewayError) -> None:
         self._deaf = True
