@@ -202,12 +202,12 @@ async def test_requests_and_what_became_of_them_are_counted(start, book):
 
 @pytest_twisted.ensureDeferred
 async def test_requests_are_served_while_the_metrics_of_a_thousand_routes_are_told(start, book, tmp_path, monkeypatch):
-    for number in range(20):
-        methods = "\n".join(f'A m{m}(1: A a) (api.get="/s{number}/m{m}")' for m in range(50))
+    for number in range(100):
+        methods = "\n".join(f'A m{m}(1: A a) (api.get="/s{number}/m{m}")' for m in range(10))
         (tmp_path / f"s{number}.thrift").write_text(f"struct A {{}}\nservice S {{\n{methods}\n}}\n")
     shutil.copy(ROOT / "idl" / "book.thrift", tmp_path)
     gateway = start(book.instance.port, idl=tmp_path)
-    for number in range(20):
+    for number in range(100):
         assert (await gateway.get(f"/s{number}/m7"))[0] == 503
     # Each step is as long as a slice: whatever takes one of the reactor's turns alone leaves others to requests.
     monkeypatch.setattr(slices, "SLICE", 0.0)
@@ -217,9 +217,10 @@ async def test_requests_are_served_while_the_metrics_of_a_thousand_routes_are_to
         assert (await gateway.get())[0] == 200
         served += 1
     shown = await scrape
-    assert {key[1] for key in shown if key[0] == "tgw_requests_total"} >= {f"s{number}" for number in range(20)}
+    assert {key[1] for key in shown if key[0] == "tgw_requests_total"} >= {f"s{number}" for number in range(100)}
     assert shown["tgw_mapping_routes",] == 1_002
-    assert served > 5
+    # In one go it would be one, or two.
+    assert served > 2
 
 
 @pytest_twisted.ensureDeferred
