@@ -20,10 +20,10 @@ from .core.pages.changes import WORKERS, Changes, newest_of
 from .net.admin import AdminPages, admin_app
 from .net.admin.public import answered, asked
 from .net.admin.ui import Ui, View, considerately
+from .net.background import Background
 from .net.explaining import WITHIN, of_processes
 from .net.http.klein_server import web_site
 from .net.listening import Listening, bind
-from .net.mapping.background import Background
 from .net.mapping.live import NotKept
 from .net.metrics import JoinedMetrics, of_process, of_workers
 from .net.openapi import from_process

@@ -9,10 +9,11 @@ import click
 from attrs import evolve
 
 from ..core.errors import Diagnostic, Severity
+from ..core.explain.words import count_of
 from ..core.lint import lint
 from ..core.loading import LoadedMapping, lines_of
 from ._idl import idl_arguments, load, styled
-from ._output import Bar, format_option, many, print_json
+from ._output import Bar, format_option, print_json
 
 
 @click.command()
@@ -44,9 +45,11 @@ def _linted(loaded: LoadedMapping) -> LoadedMapping:
 
 
 def _as_text(loaded: LoadedMapping, warnings: int) -> str:
-    found = f"{many(len(loaded.errors), 'error')}, {many(warnings, 'warning')}"
-    routes = many(len(loaded.mapping.routes), "route")
-    total = f"{many(len(loaded.files), 'file')}, {many(len(loaded.mapping.services), 'service')}, {routes}: {found}"
+    found = f"{count_of(len(loaded.errors), 'error')}, {count_of(warnings, 'warning')}"
+    routes = count_of(len(loaded.mapping.routes), "route")
+    total = (
+        f"{count_of(len(loaded.files), 'file')}, {count_of(len(loaded.mapping.services), 'service')}, {routes}: {found}"
+    )
     return "\n".join([*map(styled, loaded.diagnostics), click.style(total, bold=True)])
 
 

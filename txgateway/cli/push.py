@@ -12,12 +12,13 @@ import click
 from twisted.internet import task
 
 from ..core.etcd import EtcdError
+from ..core.explain.words import count_of
 from ..core.pushed_idl import DEFAULT_PREFIX, PushError
 from ..net.etcd_client import Access, EtcdClient
 from ..net.mapping.etcd import push
 from ..net.mapping.folder import find_roots, read_file
 from ._idl import idl_options, load, styled
-from ._output import Bar, Unable, format_option, many, print_json
+from ._output import Bar, Unable, format_option, print_json
 
 
 @click.command()
@@ -81,7 +82,7 @@ def command(
     if form == "json":
         print_json({"files": len(files), "version": outcome[0]})
     else:
-        click.echo(f"pushed {many(len(files), 'file')} as version {outcome[0]}")
+        click.echo(f"pushed {count_of(len(files), 'file')} as version {outcome[0]}")
 
 
 def _path(text: str | None) -> Path | None:

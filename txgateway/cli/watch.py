@@ -19,8 +19,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ..core.explain.words import count_of
 from ._admin import admin_option, admin_page
-from ._output import Row, Unable, format_option, many, print_json, table_of
+from ._output import Row, Unable, format_option, print_json, table_of
 from .services import COLOURS, no_instance, services_page
 
 Line = dict[str, Any]
@@ -175,7 +176,7 @@ def _head(admin: str, look: Look) -> Text:
         head.append("  ready", style="green")
     else:
         head.append(f"  waits for {', '.join(look.ready.get('waiting_for', ()))}", style="red")
-    head.append(f"  {many(mapping.get('services', 0), 'service')}, {look.health.get('in_flight', 0)} in flight")
+    head.append(f"  {count_of(mapping.get('services', 0), 'service')}, {look.health.get('in_flight', 0)} in flight")
     workers = look.health.get("workers")
     if workers:
         well = sum(state == "ok" for state in workers.values())

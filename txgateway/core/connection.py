@@ -12,9 +12,8 @@ reason why there will be none::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from math import inf
-from types import MappingProxyType
 from typing import Any
 
 from .codec import exception
@@ -23,14 +22,13 @@ from .errors import CallRefused, ConnectionClosed, GatewayError, UnusableReply, 
 from .framing import Framing, Message
 from .framing.detecting import Detecting
 from .framing.ttheader import CLOSING
-from .message import Call, MessageType, Reply
+from .message import NO_INFO, Call, MessageType, Reply
 
-# Any object of the caller's.
+# Any object of the caller's; why it is no parameter of the class, ``routing.py`` says of its targets.
 Ticket = Any
 
 # What a service is told of who calls it, unless that is set.
 CALLER = "txgateway"
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _LAST_SEQUENCE = 2**31 - 1
 # An ordinary Kitex server closes the connection after these; a multiplexing one does not.
@@ -118,7 +116,7 @@ class Connection:
         for message in self._reading.feed(data):
             waiting = self._match(message)
             if waiting is not None:
-                strings = message.info.strings if message.info else NOTHING
+                strings = message.info.strings if message.info else NO_INFO
                 yield waiting[0], Reply(message.type, waiting[1], message.payload, strings)
         if self._reading.partial and not (self._line or self.parallel or self._sent_oneway):
             # Left there, it would be taken for the beginning of the next reply.

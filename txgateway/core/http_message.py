@@ -22,13 +22,7 @@ from http import HTTPStatus
 
 from attrs import frozen
 
-from .errors import (
-    BadMessage,
-    BodyTooLarge,
-    HeadersTooLarge,
-    UriTooLong,
-    VersionNotSupported,
-)
+from .errors import BadMessage, BodyTooLarge, HeadersTooLarge, UriTooLong, VersionNotSupported
 from .message import Header, Request
 
 # Takes apart the header lines of a message, each with its line end: names in lower case,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 Header = tuple[bytes, bytes]
 
 NO_POLICY = Policy()
-FOREVER = float("inf")
 NO_INFO: Mapping[str, str] = MappingProxyType({})
 
 
@@ -76,7 +76,7 @@ class Request(_Value):
         headers: tuple[Header, ...] = (),
         body: bytes = b"",
         client: str = "",
-        deadline: float = FOREVER,
+        deadline: float = inf,
         id: str = "",
         began: float = 0.0,
         route: Route | None = None,
@@ -140,7 +140,7 @@ class Try(_Value):
         self.error = error
 
 
-class Call(_Equal):
+class Call(_Value):
     """A Thrift call without its place on a connection: the sequence id is the connection's matter.
 
     :ivar service: the name under which the registry knows the service.
@@ -170,7 +170,7 @@ class Call(_Equal):
         method: bytes,
         payload: bytes,
         oneway: bool = False,
-        deadline: float = FOREVER,
+        deadline: float = inf,
         idl_service: str = "",
         info: Mapping[str, str] = NO_INFO,
         policy: Policy = NO_POLICY,

@@ -256,4 +256,5 @@ class Client(StreamProtocol):
             pending.fail(error)
 
 
+# Not by a decorator: mypyc makes no quick class of one that has any.
 classImplements(Client, IPushProducer)

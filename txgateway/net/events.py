@@ -28,6 +28,7 @@ def handle(events: list[tuple[int, int]], selectables: Mapping[int, Any], turn: 
             try:
                 why = selectable.doRead()
             except BaseException as error:
+                # Whatever it is, it ends this connection and not the reactor, as with Twisted.
                 log.callWithLogger(selectable, log.err)
                 why = error
             if why:

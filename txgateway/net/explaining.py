@@ -19,8 +19,8 @@ from ..core.explain.kept import Ended, Kept
 from ..core.explain.pick import Seen, hints
 from ..core.explain.tokens import HEADER, LONGEST, NONCE, USUAL, Tokens
 from ..core.message import Call, Request, Response
+from .background import Background, considerate
 from .http import Handler
-from .mapping.background import Background, considerate
 from .registry import Registry
 from .upstream import Upstream
 from .workers import Workers

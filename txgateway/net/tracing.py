@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from ..core.span import Span
 from ..core.trace_context import TraceContext
-from .mapping.background import Background
+from .background import Background
 
 log = Logger()
 # It says much, and again and again; what has to be said we say once.

@@ -13,9 +13,9 @@ from ..net.admin import AdminPages
 from ..net.admin.gathering import Gatherer, Parts
 from ..net.admin.public import answering
 from ..net.admin.ui import Ui, View, considerately
+from ..net.background import Background
 from ..net.explaining import Explanations
 from ..net.http import Handler
-from ..net.mapping.background import Background
 from ..net.mapping.live import LiveMapping
 from ..net.metrics import Metrics
 from ..net.openapi import Descriptions

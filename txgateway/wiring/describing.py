@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..config import Settings
 from ..core.openapi.document import About
 from ..net.admin.ui import considerately
-from ..net.mapping.background import Background
+from ..net.background import Background
 from ..net.mapping.live import LiveMapping
 from ..net.openapi import Descriptions
 

@@ -14,8 +14,8 @@ from ..core.history import History
 from ..core.linker import Read
 from ..core.loading import LoadedMapping, Loader
 from ..core.mapping import MappingSettings
+from ..net.background import Background
 from ..net.etcd_client import EtcdClient
-from ..net.mapping.background import Background
 from ..net.mapping.etcd import EtcdSource
 from ..net.mapping.folder import FolderSource
 from ..net.mapping.heap import Heap

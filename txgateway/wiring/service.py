@@ -25,10 +25,10 @@ from ..governing import policies_from
 from ..net.admin import AdminPages, admin_app
 from ..net.admin.gathering import Parts
 from ..net.admin.public import by_path
+from ..net.background import Background
 from ..net.explaining import ExplainedParts, Explanations
 from ..net.http import HttpRoute, PublicHandlers, http_servers
 from ..net.http.klein_server import web_site
-from ..net.mapping.background import Background
 from ..net.mapping.heap import Heap
 from ..net.metrics import Metrics
 from ..policies import CallPolicy

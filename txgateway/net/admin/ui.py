@@ -23,10 +23,10 @@ from ...core.message import Response
 from ...core.pages.changes import KINDS
 from ...core.pages.origin import refusal, unknown_host
 from ...core.rendering import render_failure
+from ..background import considerate
 from ..explaining import Explain, NotExplained
 from ..http import Handler
 from ..http.klein_server import read_request, write_response
-from ..mapping.background import considerate
 from ..mapping.live import NotKept
 from .drawing import LIVE, Asset, asset, assets, document, live_parts
 from .live import LISTENERS, Live, Parts, Subject

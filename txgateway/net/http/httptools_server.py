@@ -505,5 +505,6 @@ def _header_line(name: bytes, value: bytes) -> bytes:
     return name + b": " + b" ".join(value.replace(b"\0", b" ").splitlines())
 
 
+# Not by decorators: mypyc makes no quick class of one that has any.
 classImplements(HttpConnection, IPushProducer)
 http_servers.register("httptools")(HttpToolsServer)

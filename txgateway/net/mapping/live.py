@@ -15,8 +15,8 @@ from ...core.history import History, Version
 from ...core.linker import Read
 from ...core.loading import Judge, LoadedMapping, Loader, Root
 from ...core.mapping import MappingSettings
+from ..background import Background
 from . import Source
-from .background import Background
 from .heap import Heap
 
 log = Logger()

@@ -11,7 +11,7 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor as global_reactor
 
-from txgateway.net.mapping.background import BUSY, PAUSE_TIMES, SHORTEST, SWITCH_AFTER, Background
+from txgateway.net.background import BUSY, PAUSE_TIMES, SHORTEST, SWITCH_AFTER, Background
 
 reactor: Any = global_reactor
 # The pause after a millisecond, in seconds, if others are busy.
@@ -60,8 +60,8 @@ async def test_whoever_waits_for_the_interpreter_has_it_soon_meanwhile(backgroun
 
 def test_work_that_is_not_done_there_never_pauses(background: Background, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first load blocks whoever starts the gateway, and is to be over soon."""
-    monkeypatch.setattr("txgateway.net.mapping.background.WORK", 0.0)
-    monkeypatch.setattr("txgateway.net.mapping.background.time.sleep", lambda seconds: pytest.fail("it slept"))
+    monkeypatch.setattr("txgateway.net.background.WORK", 0.0)
+    monkeypatch.setattr("txgateway.net.background.time.sleep", lambda seconds: pytest.fail("it slept"))
     background.breathe()
 
 
@@ -97,7 +97,7 @@ async def test_pauses_are_as_long_as_others_are_busy(
     background: Background, monkeypatch: pytest.MonkeyPatch, others: float, pause: float
 ) -> None:
     machine = Machine(others)
-    monkeypatch.setattr("txgateway.net.mapping.background.time", machine)
+    monkeypatch.setattr("txgateway.net.background.time", machine)
 
     def work() -> None:
         for _ in range(3):
