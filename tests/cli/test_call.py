@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 from click.testing import CliRunner
 
+from tests.cli.answering import answers_once
 from tests.end_to_end.twistd import ROOT, BookProcess, GatewayProcess
 from txgateway.cli import main
 from txgateway.testing import free_port
@@ -68,18 +67,7 @@ def test_a_refusal_as_json(call):
 
 
 def test_a_header_is_sent_as_it_is_written():
-    heard = []
-
-    def answer():
-        connection, _ = listening.accept()
-        with connection, connection.makefile("rb") as sent:
-            heard.extend(iter(sent.readline, b"\r\n"))
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        beside = threading.Thread(target=answer, daemon=True)
-        beside.start()
-        gateway = f"127.0.0.1:{listening.getsockname()[1]}"
+    with answers_once(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as (gateway, heard):
         result = CliRunner().invoke(main, ["call", "book.queryBook", "-H", "X-Who: Zoë €", "--gateway", gateway])
     assert (result.exit_code, result.output) == (0, "{}\n")
     assert "X-Who: Zoë €\r\n".encode() in heard

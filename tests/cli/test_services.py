@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.cli.answering import answers_once
 from txgateway.cli import main
 from txgateway.testing import free_port
 
@@ -112,17 +111,8 @@ def test_what_is_no_url_is_named(url):
 )
 def test_what_does_not_speak_http_is_named(said):
     """As one may ask the port of a service."""
-
-    def answer():
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(said)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        beside = threading.Thread(target=answer, daemon=True)
-        beside.start()
-        result = run("--admin", f"http://127.0.0.1:{listening.getsockname()[1]}")
+    with answers_once(said) as (address, _):
+        result = run("--admin", f"http://{address}")
     assert result.exit_code == 2, result.exception
     assert len(result.stderr.splitlines()) == 1
 

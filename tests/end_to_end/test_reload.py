@@ -131,7 +131,7 @@ def test_a_half_written_file_is_never_served(watched):
     metrics = request(watched.gateway.admin_port, "GET", "/metrics").body
     assert b"\ntgw_mapping_kept_services 1" in metrics
     # It may have been looked at within the pause above, and between its two writes, too.
-    assert re.search(rb'\ntgw_mapping_reloads_total{outcome="broken"} [1-9]\n', metrics)
+    assert re.search(rb'\ntgw_mapping_reloads_total{outcome="broken"} [1-3]\n', metrics)
     assert watched.gateway.get("/two/writes?num=7").status == 200
     watched.write(BOOK)
     watched.sees(lambda: watched.health()["status"] == "ok")
